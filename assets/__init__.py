@@ -1,0 +1,1 @@
+"""Themes, prompts, prices and the sample corpus, read through importlib.resources."""

@@ -1,0 +1,1 @@
+"""papertune: the application without its pictures."""

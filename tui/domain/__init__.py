@@ -1,0 +1,1 @@
+"""The words of papertune as frozen values and pure functions; imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""Reusable pictures: domain values in, messages out."""
