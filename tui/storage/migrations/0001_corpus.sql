@@ -11,6 +11,10 @@ CREATE TABLE paper (
   pages INTEGER NOT NULL DEFAULT 0,
   text TEXT NOT NULL DEFAULT '',
   text_sha256 TEXT NOT NULL DEFAULT '',
+  -- The file that the text was read from; the work's other files give metadata only.
+  text_file TEXT NOT NULL DEFAULT '',
+  -- Where each page starts in the text: a JSON list of [offset, page].
+  page_starts TEXT NOT NULL DEFAULT '[]',
   added_at REAL NOT NULL
 ) STRICT;
 CREATE INDEX paper_by_doi ON paper (doi) WHERE doi != '';
@@ -43,8 +47,13 @@ CREATE TABLE file (
   status TEXT NOT NULL,
   reason TEXT NOT NULL DEFAULT '',
   pages INTEGER NOT NULL DEFAULT 0,
+  -- What the file itself says of the work, as JSON; the paper's row is made from all of them.
+  metadata TEXT NOT NULL DEFAULT '{}',
+  -- The LaTeX main file that this one is a part of.
+  main TEXT NOT NULL DEFAULT '',
   seen_at REAL NOT NULL
 ) STRICT;
+CREATE INDEX file_by_main ON file (main) WHERE main != '';
 CREATE INDEX file_by_paper ON file (paper);
 CREATE INDEX file_by_content ON file (sha256) WHERE sha256 != '';
 
@@ -80,5 +89,27 @@ CREATE TABLE passage (
 ) STRICT;
 CREATE INDEX passage_by_paper ON passage (paper, position);
 
--- Papers whose index entries are out of date; emptied by whoever indexes them.
-CREATE TABLE unindexed (paper TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+-- Entries of bibliographies seen on the way: they complete works that come before or after them.
+CREATE TABLE bib_entry (
+  file TEXT NOT NULL REFERENCES file (path) ON DELETE CASCADE,
+  position INTEGER NOT NULL,
+  title_key TEXT NOT NULL,
+  doi TEXT NOT NULL,
+  arxiv TEXT NOT NULL,
+  metadata TEXT NOT NULL,
+  PRIMARY KEY (file, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX bib_entry_by_title ON bib_entry (title_key);
+CREATE INDEX bib_entry_by_doi ON bib_entry (doi) WHERE doi != '';
+CREATE INDEX bib_entry_by_arxiv ON bib_entry (arxiv) WHERE arxiv != '';
+
+-- The last change of each paper, removal included. Every search index (a workspace on a network
+-- file system has one per host) remembers how far along this sequence it is.
+CREATE TABLE change (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  paper TEXT NOT NULL UNIQUE
+) STRICT;
+
+-- Which library this is, so that an index of another one is never taken for its own.
+CREATE TABLE library (id TEXT NOT NULL) STRICT;
+INSERT INTO library VALUES (lower(hex(randomblob(8))));
