@@ -1,8 +1,8 @@
 """How sure a measured share is: intervals and paired tests over items.
 
 Shares use Wilson's interval, which stays honest at 0/60 and 60/60 where a bootstrap has no width;
-means of graded scores and differences between arms use a percentile bootstrap over the items, with a
-fixed seed so that a report is reproducible.
+means of graded scores and differences between arms use a percentile bootstrap over the items, with
+a fixed seed so that a report is reproducible.
 """
 
 from __future__ import annotations

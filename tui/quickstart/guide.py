@@ -1,0 +1,226 @@
+"""The steps of the whole job, and which of them are done: told from the facts, never remembered.
+
+A step is done when its result exists (papers in the corpus, a frozen version, a model), so a guide
+that was interrupted, or a person who went ahead on their own, always finds the right next key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from tui.corpus import Corpus
+from tui.datasets import Datasets
+from tui.domain.errors import NotFoundError, PapertuneError
+from tui.domain.job import Job, JobStatus
+from tui.evaluation import Evaluator
+from tui.jobs import Jobs
+from tui.quickstart.plan import SAMPLE_QUESTION, Plan, mark, marked, recall
+from tui.storage.workspace import Workspace
+
+
+class StepId(StrEnum):
+    """The steps, in order."""
+
+    PAPERS = "papers"
+    COMPOSE = "compose"
+    SPLIT = "split"
+    CHECK = "check"
+    FREEZE = "freeze"
+    TRAIN = "train"
+    WATCH = "watch"
+    CHAT = "chat"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: the screen it happens in, the action that does it, what to tell a newcomer.
+
+    `action` is an id of the action registry, so that the key shown is the one the user has bound.
+    """
+
+    id: StepId
+    screen: str
+    action: str
+    title: str
+    hint: str
+
+
+STEPS = (
+    Step(StepId.PAPERS, "corpus", "corpus.add", "Add the papers", "reads every file of the folder"),
+    Step(
+        StepId.COMPOSE,
+        "datasets",
+        "datasets.add",
+        "Compose a training set",
+        "examples made from the papers",
+    ),
+    Step(
+        StepId.SPLIT,
+        "datasets",
+        "datasets.split",
+        "Split it",
+        "some questions and whole papers stay out, to measure with",
+    ),
+    Step(StepId.CHECK, "datasets", "datasets.check", "Check it", "finds errors and leaks"),
+    Step(
+        StepId.FREEZE,
+        "datasets",
+        "datasets.freeze",
+        "Freeze it",
+        "a version that never changes, so that results can be trusted",
+    ),
+    Step(
+        StepId.TRAIN,
+        "jobs",
+        "jobs.new",
+        "Start the fine-tuning",
+        "on this machine, by the embedded engine",
+    ),
+    Step(
+        StepId.WATCH,
+        "jobs",
+        "jobs.open",
+        "Watch it learn",
+        "it goes on when you leave; come back any time",
+    ),
+    Step(StepId.CHAT, "chat", "chat.ask", "Ask the model", "with and without sources"),
+    Step(
+        StepId.EVALUATE,
+        "evaluation",
+        "evaluation.run",
+        "Measure what it bought",
+        "four arms on questions that were kept out",
+    ),
+)
+
+
+_FAILED = (JobStatus.FAILED, JobStatus.FAILED_VALIDATION, JobStatus.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Where the guided job stands; `step` is None when all is done.
+
+    `prefill` holds what the step's dialog should offer, by field name.
+    """
+
+    step: Step | None
+    number: int
+    total: int
+    prefill: Mapping[str, str] = field(default_factory=dict)
+
+
+class Guide:
+    """Finds the next step of a guided workspace."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        corpus: Corpus,
+        datasets: Datasets,
+        jobs: Jobs,
+        evaluator: Evaluator,
+    ) -> None:
+        self._workspace = workspace
+        self._corpus = corpus
+        self._datasets = datasets
+        self._jobs = jobs
+        self._evaluator = evaluator
+
+    @property
+    def plan(self) -> Plan | None:
+        """What is being done here; None in a workspace without a guide."""
+        return recall(self._workspace)
+
+    def mark(self, step: StepId, value: str) -> None:
+        """Note a step whose result is kept nowhere else: a check that was read, a question asked.
+
+        `value` is what it was done for, a dataset or a model; another one has to be done anew.
+        """
+        mark(self._workspace, step, value)
+
+    async def progress(self) -> Progress | None:
+        """The first step that is not done; None in a workspace without a guide."""
+        plan = self.plan
+        if plan is None:
+            return None
+        job = await self.job(plan)
+        for number, step in enumerate(STEPS, start=1):
+            if not await asyncio.to_thread(self._done, step.id, plan, job):
+                return Progress(step, number, len(STEPS), _prefill(step.id, plan, job))
+        return Progress(None, len(STEPS), len(STEPS))
+
+    async def job(self, plan: Plan) -> Job | None:
+        """The newest job on the plan's newest version that has not failed.
+
+        None also while the engine cannot be asked: then the next step is to start one, which
+        brings the engine back and finds the job again.
+        """
+        try:
+            version = await asyncio.to_thread(self._datasets.version, plan.dataset)
+            job_id = await asyncio.to_thread(self._jobs.newest_for, version.name)
+            job = await self._jobs.get(job_id) if job_id else None
+        except PapertuneError:
+            return None
+        return None if job is None or job.status in _FAILED else job
+
+    def _done(self, step: StepId, plan: Plan, job: Job | None) -> bool:
+        if step is StepId.PAPERS:
+            return self._corpus.totals().papers > 0
+        if step in (StepId.COMPOSE, StepId.SPLIT, StepId.CHECK, StepId.FREEZE):
+            return self._prepared(step, plan)
+        if job is None:
+            return False
+        model = job.fine_tuned_model or ""
+        match step:
+            case StepId.TRAIN:
+                return True
+            case StepId.WATCH:
+                return job.status == JobStatus.SUCCESS
+            case StepId.CHAT:
+                return bool(model) and marked(self._workspace, StepId.CHAT) == model
+            case _:
+                return any(report.model == model for report in self._evaluator.list())
+
+    def _prepared(self, step: StepId, plan: Plan) -> bool:
+        try:
+            summary = self._datasets.show(plan.dataset)
+        except NotFoundError:
+            return False
+        if summary.versions:
+            return True
+        match step:
+            case StepId.COMPOSE:
+                return summary.examples > 0
+            case StepId.SPLIT:
+                return bool(marked(self._workspace, StepId.SPLIT))
+            case StepId.CHECK:
+                return bool(marked(self._workspace, StepId.CHECK))
+            case _:
+                return False
+
+
+def _prefill(step: StepId, plan: Plan, job: Job | None) -> dict[str, str]:
+    """What the step's dialog should offer, by the name of its field."""
+    model = (job.fine_tuned_model if job else None) or ""
+    match step:
+        case StepId.PAPERS:
+            return {"path": str(plan.papers)}
+        case StepId.COMPOSE:
+            return {
+                "name": plan.dataset,
+                "kind": plan.kinds[0].value,
+                "file": str(plan.pairs) if plan.pairs else "",
+            }
+        case StepId.TRAIN:
+            return {"dataset": plan.dataset, "model": plan.model}
+        case StepId.CHAT:
+            return {"model": model, "question": SAMPLE_QUESTION if plan.sample else ""}
+        case StepId.EVALUATE:
+            return {"model": model, "dataset": plan.dataset}
+        case _:
+            return {"dataset": plan.dataset}

@@ -1,0 +1,161 @@
+"""All services of one workspace, built where they are first used.
+
+The one composition root: the app and every command get their services here, so whatever a screen
+does, a command does through the same object.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tui.domain.errors import MissingError
+from tui.settings import Credentials, Settings, load_settings, save_settings
+from tui.storage.locations import config_dir
+from tui.storage.workspace import Workspace
+
+if TYPE_CHECKING:
+    from tui.chat import Chat, Conversations, FeedbackStore
+    from tui.corpus import Corpus
+    from tui.datasets import Datasets
+    from tui.evaluation import Evaluator
+    from tui.jobs import Jobs
+    from tui.mistral.endpoints import Endpoints
+    from tui.mistral.engine_control import EngineControl
+    from tui.mistral.ledger import Ledger
+    from tui.mistral.privacy import Gate
+    from tui.quickstart import Guide
+
+
+class Services:
+    """What screens and commands are given; every attribute is made on first use."""
+
+    def __init__(self, workspace: Workspace, settings: Settings) -> None:
+        self.workspace = workspace
+        self.settings = settings
+
+    @classmethod
+    def open(cls, workspace: Path | None = None, *, create: bool = True) -> Services:
+        """Services for `workspace`, else for the one of the environment or the settings.
+
+        Raises MissingError when none is named anywhere, or when it is not there and `create` is
+        false.
+        """
+        settings = load_settings()
+        root = workspace or chosen_root(settings)
+        if root is None:
+            raise MissingError(
+                "No workspace is chosen.",
+                "Name a folder with -w DIR or PAPERTUNE_WORKSPACE, or run: papertune quickstart",
+            )
+        return cls(Workspace.open(root, create=create), settings)
+
+    def change(self, settings: Settings) -> None:
+        """Save new settings and let the services that depend on them be built again."""
+        save_settings(settings)
+        self.settings = settings
+        for name in ("endpoints", "gate", "chat", "jobs", "evaluator", "feedback"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def credentials(self) -> Credentials:
+        """Keys of endpoints."""
+        return Credentials()
+
+    @cached_property
+    def corpus(self) -> Corpus:
+        """The library."""
+        from tui.corpus import Corpus
+
+        return Corpus(self.workspace)
+
+    @cached_property
+    def datasets(self) -> Datasets:
+        """Training sets."""
+        from tui.datasets import Datasets
+
+        return Datasets(self.workspace, self.corpus, self.settings.person)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """What every call used."""
+        from tui.mistral.ledger import Ledger
+
+        return Ledger(workspace=str(self.workspace.root))
+
+    @cached_property
+    def engine(self) -> EngineControl:
+        """Starting, stopping and finding the local engine."""
+        from tui.mistral.engine_control import EngineControl
+
+        return EngineControl()
+
+    @cached_property
+    def endpoints(self) -> Endpoints:
+        """Where the API is spoken."""
+        from tui.mistral.endpoints import Endpoints
+
+        return Endpoints(self.settings, self.credentials, self.engine, self.ledger)
+
+    @cached_property
+    def gate(self) -> Gate:
+        """What may leave for which endpoint."""
+        from tui.mistral.privacy import Gate
+
+        return Gate(self.settings, self.corpus.private, self.change)
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Fine-tuning jobs."""
+        from tui.jobs import Jobs
+
+        return Jobs(self.workspace, self.datasets, self.endpoints, self.ledger)
+
+    @cached_property
+    def chat(self) -> Chat:
+        """Asking."""
+        from tui.chat import Chat
+        from tui.chat.prompt import Prompts
+
+        prompts = Prompts(self.workspace.root / "prompts")
+        return Chat(self.corpus, self.endpoints, self.gate, prompts)
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """What was asked before."""
+        from tui.chat import Conversations
+
+        return Conversations(config_dir() / "history")
+
+    @cached_property
+    def feedback(self) -> FeedbackStore:
+        """What people said of answers."""
+        from tui.chat import FeedbackStore
+
+        return FeedbackStore(self.workspace.feedback, self.settings.person)
+
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """Runs."""
+        from tui.evaluation import Evaluator
+
+        return Evaluator(self.workspace, self.datasets, self.chat)
+
+    @cached_property
+    def guide(self) -> Guide:
+        """The steps of the whole job and which of them are done."""
+        from tui.quickstart import Guide
+
+        return Guide(self.workspace, self.corpus, self.datasets, self.jobs, self.evaluator)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.workspace.close()
+
+
+def chosen_root(settings: Settings) -> Path | None:
+    """The workspace's folder by `PAPERTUNE_WORKSPACE`, else by the settings."""
+    named = os.environ.get("PAPERTUNE_WORKSPACE")
+    return Path(named) if named else settings.workspace
