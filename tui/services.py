@@ -7,6 +7,7 @@ does, a command does through the same object.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -159,3 +160,9 @@ def chosen_root(settings: Settings) -> Path | None:
     """The workspace's folder by `PAPERTUNE_WORKSPACE`, else by the settings."""
     named = os.environ.get("PAPERTUNE_WORKSPACE")
     return Path(named) if named else settings.workspace
+
+
+def adopt_workspace(services: Services) -> None:
+    """Make this the default workspace where the settings name none yet."""
+    if services.settings.workspace is None:
+        services.change(replace(services.settings, workspace=services.workspace.root))

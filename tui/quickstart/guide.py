@@ -173,12 +173,13 @@ class Guide:
             return self._corpus.totals().papers > 0
         if step in (StepId.COMPOSE, StepId.SPLIT, StepId.CHECK, StepId.FREEZE):
             return self._prepared(step, plan)
-        if job is None:
-            return False
+        if step is StepId.TRAIN or job is None:
+            return job is not None
+        return self._used(step, job)
+
+    def _used(self, step: StepId, job: Job) -> bool:
         model = job.fine_tuned_model or ""
         match step:
-            case StepId.TRAIN:
-                return True
             case StepId.WATCH:
                 return job.status == JobStatus.SUCCESS
             case StepId.CHAT:

@@ -1,4 +1,4 @@
-"""What the quickstart works on: the sample papers with their questions, or a folder of one's own."""
+"""What the quickstart works on: the sample papers and their questions, or one's own folder."""
 
 from __future__ import annotations
 

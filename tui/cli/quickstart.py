@@ -1,0 +1,92 @@
+"""`papertune quickstart`: the whole job; in a terminal the app leads, elsewhere it is done here."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tui.cli.output import chosen_workspace, common, emit_line, say, show
+from tui.text import shorten
+
+if TYPE_CHECKING:
+    from tui.quickstart.plan import Plan
+    from tui.quickstart.run import QuickstartEvent
+    from tui.services import Services
+
+
+@click.command("quickstart")
+@click.option("--headless", is_flag=True, help="Do it here, in plain lines, without the app.")
+@click.option(
+    "--papers",
+    type=click.Path(path_type=Path),
+    help="Your own folder instead of the sample: trains on abstracts and full text.",
+)
+@common
+def command(headless: bool, papers: Path | None, workspace: Path | None, as_json: bool) -> None:
+    """Fine-tune a small model on papers, on this machine, and measure what it bought.
+
+    Run again, it carries on where it was.
+    """
+    from tui.quickstart.plan import default_workspace, make_plan, remember
+    from tui.services import Services, adopt_workspace
+
+    plan = make_plan(papers)
+    root = chosen_workspace(workspace) or default_workspace(plan)
+    services = Services.open(root)
+    adopt_workspace(services)
+    if headless or as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        asyncio.run(_run(services, plan, as_json))
+        return
+    from tui.cli.terminal import open_app
+
+    remember(services.workspace, plan)
+    services.close()
+    open_app(root, mouse=True)
+
+
+async def _run(services: Services, plan: Plan, as_json: bool) -> None:
+    from tui.quickstart.run import run_quickstart
+
+    if not as_json:
+        what = "the sample papers" if plan.sample else str(plan.papers)
+        say(f"The whole job on {what}, in {services.workspace.root}")
+        say("Interrupt it any time (ctrl+c); run it again and it carries on.")
+    async for event in run_quickstart(services, plan):
+        if as_json:
+            emit_line(_document(event))
+        else:
+            for line in _lines(event):
+                show(line)
+            sys.stdout.flush()
+
+
+def _document(event: QuickstartEvent) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from tui.quickstart.run import Finished, StepDone
+
+    if isinstance(event, Finished):
+        return {"event": "done", **asdict(event)}
+    if isinstance(event, StepDone):
+        rest = {"seconds": round(event.seconds, 2), "already_done": event.already}
+        return {"event": "step", "step": event.step, **rest, **event.figures}
+    return {"event": "progress", "step": event.step, **event.figures}
+
+
+def _lines(event: QuickstartEvent) -> Iterator[str]:
+    from tui.quickstart.lines import finished_lines, progress_line, step_lines
+    from tui.quickstart.run import Finished, StepDone
+
+    if isinstance(event, Finished):
+        yield from finished_lines(event)
+    elif isinstance(event, StepDone):
+        yield from step_lines(event)
+    else:
+        line = progress_line(event)
+        if line:
+            yield shorten(line, 100)
