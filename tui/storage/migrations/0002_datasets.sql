@@ -6,6 +6,7 @@ CREATE TABLE dataset (
 ) STRICT;
 
 CREATE TABLE example (
+  -- By dataset and content as first added, so that the same example has the same id everywhere.
   id TEXT PRIMARY KEY,
   dataset TEXT NOT NULL REFERENCES dataset (name) ON DELETE CASCADE,
   kind TEXT NOT NULL,
@@ -27,15 +28,39 @@ CREATE TABLE example (
   finding TEXT NOT NULL DEFAULT '',
   note TEXT NOT NULL DEFAULT '',
   created_at REAL NOT NULL,
+  -- As added, before any decision: what an undo of all decisions leads back to. The content is
+  -- kept only where an edit changed it.
+  first_status TEXT NOT NULL,
+  first_content TEXT,
   UNIQUE (dataset, content_sha256)
 ) STRICT;
 CREATE INDEX example_by_dataset ON example (dataset, status, kind);
 CREATE INDEX example_by_paper ON example (paper);
 
-CREATE TABLE version (
-  dataset TEXT NOT NULL REFERENCES dataset (name) ON DELETE CASCADE,
-  version INTEGER NOT NULL,
-  sha256 TEXT NOT NULL,
-  created_at REAL NOT NULL,
-  PRIMARY KEY (dataset, version)
+-- An index of the append-only files in reviews/, which are the truth.
+CREATE TABLE decision (
+  id TEXT PRIMARY KEY,
+  dataset TEXT NOT NULL,
+  person TEXT NOT NULL,
+  at REAL NOT NULL,
+  -- accept, reject, draft, edit, note or undo
+  action TEXT NOT NULL,
+  -- The reason, the note or the edited content.
+  value TEXT NOT NULL DEFAULT '',
+  -- The decision that an undo takes back.
+  undoes TEXT NOT NULL DEFAULT ''
+) STRICT, WITHOUT ROWID;
+CREATE INDEX decision_undone ON decision (undoes) WHERE undoes != '';
+
+CREATE TABLE decided (
+  example TEXT NOT NULL,
+  decision TEXT NOT NULL REFERENCES decision (id) ON DELETE CASCADE,
+  PRIMARY KEY (example, decision)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX decided_by_decision ON decided (decision);
+
+-- How far each file of reviews/ has been read.
+CREATE TABLE review_file (
+  name TEXT PRIMARY KEY,
+  bytes INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
