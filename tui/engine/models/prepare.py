@@ -1,0 +1,52 @@
+"""Making a checked GGUF file ready: tokenizer, chat template, a copy that chat reads fast, a card.
+
+No torch is needed here, so a newcomer chats before the trainer is installed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+from tui.engine.models.catalogue import KnownModel
+from tui.engine.models.gguf import read_header
+from tui.engine.models.tokenizer import write_tokenizer
+from tui.storage.atomic import write_json
+
+CARD = "papertune.json"
+HF = "hf"
+
+
+def prepare(folder: Path, model: KnownModel) -> None:
+    """Write everything but the weights of training beside `folder/model.gguf`; the card last.
+
+    Raises PapertuneError when the file's tokenizer or architecture is not supported.
+    """
+    header = read_header(folder / "model.gguf")
+    (folder / HF).mkdir(exist_ok=True)
+    write_tokenizer(header, folder / HF, model.template)
+    write_json(folder / CARD, card(model))
+
+
+def card(model: KnownModel) -> dict[str, Any]:
+    """What the engine, the trainer and the chat need to know of a base model."""
+    return {
+        "id": model.id,
+        "title": model.title,
+        "source": model.source.requirement,
+        "license": model.license,
+        "sha256": model.sha256,
+        "template_sha256": template_sha256(model.template),
+        "context": model.context,
+        "parameters": model.parameters,
+        "engine": "llama.cpp",
+        "created": int(time.time()),
+        "defaults": dict(model.defaults),
+    }
+
+
+def template_sha256(template: str) -> str:
+    """The hash by which training and chat agree on one chat template."""
+    return hashlib.sha256(template.encode()).hexdigest()
