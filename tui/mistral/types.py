@@ -1,0 +1,101 @@
+"""What is asked of an endpoint and what it answers, beside the domain's own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from tui.domain.chat import Usage
+from tui.domain.example import Turn
+from tui.domain.job import LossPoint
+from tui.domain.model import Lineage
+
+FilePurpose = Literal["fine-tune", "batch", "ocr"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """One call of a chat model; None leaves a choice to the server.
+
+    `prefix` is how the answer must begin. `purpose` goes to the ledger: chat, generation,
+    evaluation, judging.
+    """
+
+    model: str
+    messages: tuple[Turn, ...]
+    max_tokens: int | None = None
+    temperature: float | None = None
+    top_p: float | None = None
+    random_seed: int | None = None
+    stop: tuple[str, ...] = ()
+    prefix: str = ""
+    purpose: str = "chat"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """A whole answer; its text is foreign and still as the model wrote it."""
+
+    text: str
+    model: str
+    usage: Usage
+    finish_reason: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer; the last one has a `finish_reason` and the `usage` of the call."""
+
+    text: str
+    finish_reason: str | None = None
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file as an endpoint knows it."""
+
+    id: str
+    name: str
+    bytes: int
+    lines: int | None = None
+    sample_type: str = ""
+    created_at: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job of the engine is; seconds left are the engine's own estimate."""
+
+    step: int = 0
+    steps: int = 0
+    seconds_left: float | None = None
+    tokens_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LocalJob:
+    """What the engine says of a job beyond the API; `points` are in step order."""
+
+    points: tuple[LossPoint, ...] = ()
+    files: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+    device: str = ""
+    log: tuple[str, ...] = ()
+    message: str = ""
+    lineage: Lineage = field(default_factory=Lineage)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """What a running engine says of itself."""
+
+    version: str
+    pid: int
+    device: str
+    running: int = 0
+    queued: int = 0
+    models: int = 0
+    uptime_seconds: float = 0.0
