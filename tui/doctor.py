@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import importlib.util
 import os
@@ -115,7 +116,7 @@ def _with_services(open_services: Callable[[], Services]) -> Iterator[Finding]:
     totals = services.corpus.totals()
     root = services.workspace.root
     yield Finding("workspace", True, f"{root}: {totals.papers} papers, {totals.passages} passages")
-    status = services.engine.status()
+    status = asyncio.run(services.engine.status())
     yield Finding(
         "engine",
         status.running,

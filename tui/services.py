@@ -6,11 +6,13 @@ does, a command does through the same object.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Coroutine
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tui.domain.errors import MissingError
 from tui.settings import Credentials, Settings, load_settings, save_settings
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from tui.mistral.ledger import Ledger
     from tui.mistral.privacy import Gate
     from tui.quickstart import Guide
+
+Result = TypeVar("Result")
 
 
 class Services:
@@ -150,6 +154,25 @@ class Services:
         from tui.quickstart import Guide
 
         return Guide(self.workspace, self.corpus, self.datasets, self.jobs, self.evaluator)
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Run a command's asynchronous work to its end, and close every connection after it."""
+
+        async def whole() -> Result:
+            try:
+                return await work
+            finally:
+                await self.aclose()
+
+        try:
+            return asyncio.run(whole())
+        finally:
+            self.workspace.close()
+
+    async def aclose(self) -> None:
+        """Close the clients; the event loop they were used in must still run."""
+        if "endpoints" in self.__dict__:
+            await self.endpoints.aclose()
 
     def close(self) -> None:
         """Close the database."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from tui.chat.cite import verify
@@ -82,10 +83,11 @@ class Chat:
 
         Raises MissingError when the endpoint has no model at all.
         """
-        async with self._endpoints.client(endpoint) as client:
-            if model:
-                return await client.model(model)
-            cards = [card for card in await client.models() if not card.archived]
+        if model:
+            client = self._endpoints.for_model(model, endpoint)
+            return await client.model(self._endpoints.resolve(model))
+        client = self._endpoints.client(endpoint)
+        cards = [card for card in await client.models() if not card.archived]
         if not cards:
             raise MissingError(
                 "The endpoint has no model.",
@@ -94,7 +96,7 @@ class Chat:
         tuned = [card for card in cards if card.tuned]
         return max(tuned, key=lambda card: int(card.raw.get("created", 0))) if tuned else cards[0]
 
-    async def ask(self, question: Question) -> AsyncIterator[SourcesFound | Piece | Answer]:
+    async def ask(self, question: Question) -> AsyncGenerator[SourcesFound | Piece | Answer, None]:
         """Stream the answer: first the sources, then pieces, last the whole `Answer`.
 
         A stream that is cut ends in an Answer without finish reason and with what was said.
@@ -102,40 +104,42 @@ class Chat:
         """
         started = time.monotonic()
         sources: tuple[Source, ...] = ()
-        async with self._endpoints.client(question.endpoint) as client:
-            brief = await self._is_brief(client)
-            with_sources = question.arm.sources or question.mode is not Mode.ASK
-            if with_sources:
-                sources, found = await self._sources(question, client, brief)
-                yield SourcesFound(sources, tuple(item.passage.id for item in found))
-            self._gate.require(client.endpoint, {source.paper for source in sources})
-            turns = compose(
-                question.text,
-                mode=question.mode,
-                sources=sources,
-                with_sources=with_sources,
-                brief=brief,
-                history=question.history,
-                prompts=self._prompts,
-            )
-            said = ""
-            reason: str | None = None
-            usage = Usage()
-            problems: tuple[str, ...] = ()
-            try:
-                async for delta in client.stream(_request(question, turns)):
+        client = self._endpoints.for_model(question.model, question.endpoint)
+        brief = await self._is_brief(client)
+        with_sources = question.arm.sources or question.mode is not Mode.ASK
+        if with_sources:
+            sources, found = await self._sources(question, client, brief)
+            yield SourcesFound(sources, tuple(item.passage.id for item in found))
+        self._gate.require(client.endpoint, _papers(question, sources))
+        turns = compose(
+            question.text,
+            mode=question.mode,
+            sources=sources,
+            with_sources=with_sources,
+            brief=brief,
+            history=question.history,
+            prompts=self._prompts,
+        )
+        said = ""
+        reason: str | None = None
+        usage = Usage()
+        problems: tuple[str, ...] = ()
+        try:
+            # Closing the stream is what stops the model when a person stops the answer.
+            async with aclosing(client.stream(_request(question, turns))) as deltas:
+                async for delta in deltas:
                     if delta.text:
                         text = clean(delta.text)
                         said += text
                         yield Piece(text)
                     reason = delta.finish_reason or reason
                     usage = delta.usage or usage
-            except CutStream as error:
-                problems = (str(error),)
-            except ApiError as error:
-                if not said:
-                    raise
-                problems = (str(error),)
+        except CutStream as error:
+            problems = (str(error),)
+        except ApiError as error:
+            if not said:
+                raise
+            problems = (str(error),)
         checked, faults = await asyncio.to_thread(verify, said, sources, self._passage_text)
         yield Answer(
             text=said.strip(),
@@ -151,11 +155,12 @@ class Chat:
     async def answer(self, question: Question) -> tuple[Answer, tuple[str, ...]]:
         """The whole answer at once, with the ids of the retrieved passages, best first."""
         retrieved: tuple[str, ...] = ()
-        async for event in self.ask(question):
-            if isinstance(event, SourcesFound):
-                retrieved = event.retrieved
-            elif isinstance(event, Answer):
-                return event, retrieved
+        async with aclosing(self.ask(question)) as events:
+            async for event in events:
+                if isinstance(event, SourcesFound):
+                    retrieved = event.retrieved
+                elif isinstance(event, Answer):
+                    return event, retrieved
         raise AssertionError("ask ends in an Answer")
 
     async def _sources(
@@ -194,6 +199,12 @@ class Chat:
 
     def _passage_text(self, passage: str) -> str:
         return self._corpus.passage(passage).text
+
+
+def _papers(question: Question, sources: Sequence[Source]) -> set[str]:
+    """The papers whose text the prompt holds, in its sources or in what was said before."""
+    earlier = (source for exchange in question.history for source in exchange.answer.sources)
+    return {source.paper for source in (*sources, *earlier)}
 
 
 def _request(question: Question, turns: Sequence[Turn]) -> ChatRequest:

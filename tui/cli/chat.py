@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,33 +40,39 @@ def command(
     if question is None and as_json:
         raise UsageError("--json needs a question.", 'Write: papertune chat --json "…"')
     services = Services.open(chosen_workspace(workspace))
+    choice = _Choice(model or services.settings.model or None, endpoint, Mode(mode), not no_sources)
     if question is not None:
-        finish(asyncio.run(_ask(services, question, model, endpoint, mode, no_sources, as_json)))
-        return
+        finish(services.run(_ask(services, choice, question, as_json)))
+    else:
+        finish(services.run(_converse(services, choice)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """What to ask, where and how."""
+
+    model: str | None
+    endpoint: str | None
+    mode: Mode
+    sources: bool
+
+
+async def _converse(services: Services, choice: _Choice) -> bool:
+    """Answer lines of stdin until an empty one; whether every answer came to its end."""
     if sys.stdin.isatty():
         say("Ask away; an empty line or ctrl+d ends.")
     ok = True
-    for line in sys.stdin:
-        if not line.strip():
-            break
-        ok &= asyncio.run(_ask(services, line.strip(), model, endpoint, mode, no_sources, False))
-    finish(ok)
+    while line := (await asyncio.to_thread(sys.stdin.readline)).strip():
+        ok &= await _ask(services, choice, line, as_json=False)
+    return ok
 
 
-async def _ask(
-    services: Services,
-    text: str,
-    model: str | None,
-    endpoint: str | None,
-    mode: str,
-    no_sources: bool,
-    as_json: bool,
-) -> bool:
+async def _ask(services: Services, choice: _Choice, text: str, as_json: bool) -> bool:
     from tui.chat import Piece, Question
 
-    card = await services.chat.pick(model or services.settings.model or None, endpoint)
-    arm = Arm.of(tuned=card.tuned, sources=not no_sources)
-    question = Question(text, card.id, arm, Mode(mode), endpoint)
+    card = await services.chat.pick(choice.model, choice.endpoint)
+    arm = Arm.of(tuned=card.tuned, sources=choice.sources)
+    question = Question(text, card.id, arm, choice.mode, choice.endpoint)
     conversations = services.conversations
     conversation = conversations.start()
     exchange = conversations.asked(conversation, text)

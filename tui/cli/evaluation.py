@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +40,7 @@ def run(
     from tui.services import Services
 
     services = Services.open(chosen_workspace(workspace))
-    report = asyncio.run(_run(services, dataset, model, endpoint, _arms(arms)))
+    report = services.run(_run(services, dataset, model, endpoint, _arms(arms)))
     _print(report, as_json)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +39,7 @@ def command(headless: bool, papers: Path | None, workspace: Path | None, as_json
     services = Services.open(root)
     adopt_workspace(services)
     if headless or as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        asyncio.run(_run(services, plan, as_json))
+        services.run(_run(services, plan, as_json))
         return
     from tui.cli.terminal import open_app
 

@@ -26,7 +26,7 @@ from tui.domain.model import ModelCard
 from tui.evaluation.intervals import paired_difference
 from tui.evaluation.metrics import METRICS, score
 from tui.evaluation.report import report_test, verdict
-from tui.mistral.errors import ApiError
+from tui.mistral.errors import ApiError, AuthError, Unreachable
 from tui.storage.atomic import append_line, read_lines, write_json
 from tui.storage.workspace import Workspace
 
@@ -209,6 +209,8 @@ class Evaluator:
         )
         try:
             answer, retrieved = await self._chat.answer(question)
+        except (AuthError, Unreachable):
+            raise  # true of every item alike; what was answered is kept and taken up again
         except ApiError:
             return None
         if not answer.complete:

@@ -213,12 +213,11 @@ async def _freeze(services: Services, plan: Plan) -> StepDone:
 async def _engine(services: Services, plan: Plan) -> AsyncIterator[QuickstartEvent]:
     started = time.monotonic()
     status = await services.engine.ensure()
-    async with services.endpoints.client("local") as client:
-        known = {card.id for card in await client.models()}
-        already = plan.model in known
-        if not already:
-            async for progress in client.local.pull(plan.model):
-                yield StepProgress("engine", {"pull": progress})
+    client = services.endpoints.client("local")
+    already = plan.model in {card.id for card in await client.models()}
+    if not already:
+        async for progress in client.local.pull(plan.model):
+            yield StepProgress("engine", {"pull": progress})
     yield StepDone(
         "engine",
         time.monotonic() - started,
