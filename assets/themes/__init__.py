@@ -1,0 +1,1 @@
+"""The app's themes, one TOML file each."""
