@@ -55,8 +55,8 @@ def test_conversations_are_found_by_every_word(tmp_path: Path) -> None:
     for question in ("When does resin set?", "Why do bells ring?"):
         name = conversations.start()
         conversations.answered(name, conversations.asked(name, question), ANSWER)
-    assert [c.title for c in conversations.list("resin kelvin")] == ["When does resin set?"]
-    assert len(conversations.list()) == 2
+    assert [c.title for c in conversations.all("resin kelvin")] == ["When does resin set?"]
+    assert len(conversations.all()) == 2
 
 
 def test_history_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_feedback_of_several_people_is_merged_and_the_last_word_counts(tmp_path:
     ada.rate(exchange("x1"), "good")
     bob.rate(exchange("x1"), "bad", reason="wrong", correction="At 284.")
     ada.rate(exchange("x1"), "bad", reason="style")
-    merged = {(f.by, f.rating, f.reason, f.correction) for f in ada.list()}
+    merged = {(f.by, f.rating, f.reason, f.correction) for f in ada.all()}
     assert merged == {("Ada", "bad", "style", ""), ("Bob", "bad", "wrong", "At 284.")}
 
 

@@ -49,7 +49,7 @@ class Conversations:
             raise NotFoundError(f"There is no conversation '{conversation}'.")
         return _fold(conversation, list(read_lines(path)))
 
-    def list(self, query: str = "") -> list[Conversation]:
+    def all(self, query: str = "") -> list[Conversation]:
         """Conversations, newest first; those that hold every word of `query` where it is given."""
         wanted = query.lower().split()
         found = []

@@ -48,7 +48,7 @@ class FeedbackStore:
         append_line(self._folder / f"{slug(self._person, 'someone')}.jsonl", asdict(feedback))
         return feedback
 
-    def list(self) -> list[Feedback]:
+    def all(self) -> list[Feedback]:
         """Everybody's feedback, oldest first; the last word of a person on an answer counts."""
         latest: dict[tuple[str, str], Feedback] = {}
         for path in sorted(self._folder.glob("*.jsonl")):

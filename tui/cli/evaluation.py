@@ -51,7 +51,7 @@ def list_runs(workspace: Path | None, as_json: bool) -> None:
     from tui.evaluation.document import as_document, interval
     from tui.services import Services
 
-    reports = Services.open(chosen_workspace(workspace)).evaluator.list()
+    reports = Services.open(chosen_workspace(workspace)).evaluator.runs()
     if as_json:
         emit([as_document(report) for report in reports])
         return

@@ -115,7 +115,7 @@ class Evaluator:
             yield ItemDone(result, done, len(tasks))
         yield await asyncio.to_thread(self._finish, run, version, card, arms, items, answered)
 
-    def list(self) -> list[RunReport]:
+    def runs(self) -> list[RunReport]:
         """Finished runs, newest first."""
         rows = self._workspace.connection().execute(
             "SELECT report FROM run WHERE report != '' ORDER BY created_at DESC, id DESC"

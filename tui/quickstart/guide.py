@@ -185,7 +185,7 @@ class Guide:
             case StepId.CHAT:
                 return bool(model) and marked(self._workspace, StepId.CHAT) == model
             case _:
-                return any(report.model == model for report in self._evaluator.list())
+                return any(report.model == model for report in self._evaluator.runs())
 
     def _prepared(self, step: StepId, plan: Plan) -> bool:
         try:

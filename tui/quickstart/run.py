@@ -338,7 +338,7 @@ async def _evaluate(
     if not any(item.kind is Kind.QA for item in tests):
         yield StepDone(StepId.EVALUATE, 0.0, False, {"skipped": _NO_QUESTIONS})
         return
-    known = await asyncio.to_thread(services.evaluator.list)
+    known = await asyncio.to_thread(services.evaluator.runs)
     for report in known:
         if (report.dataset, report.model) == (version.name, model):
             yield StepDone(StepId.EVALUATE, 0.0, True, {"run": report.run})

@@ -77,11 +77,16 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class GgufHeader:
-    """What stands before the tensors; `data_offset` is where they begin, in bytes."""
+    """What stands before the tensors.
+
+    `metadata_end` is where the metadata ends and the list of tensors begins, `data_offset` where
+    their data begins; both in bytes from the start of the file.
+    """
 
     version: int
     metadata: dict[str, Any]
     tensors: tuple[TensorInfo, ...]
+    metadata_end: int
     data_offset: int
     alignment: int = DEFAULT_ALIGNMENT
 
@@ -157,6 +162,7 @@ class _Reader:
             if key in metadata:
                 raise self._fail(f"is damaged: '{visible(key)}' stands in it twice")
             metadata[key] = self._value(self._type())
+        metadata_end = self._at
         infos = [self._tensor() for _ in range(tensor_count)]
         alignment = metadata.get("general.alignment", DEFAULT_ALIGNMENT)
         if not isinstance(alignment, int) or not 8 <= alignment <= 2**20 or alignment % 8:
@@ -167,7 +173,7 @@ class _Reader:
         )
         if any(tensor.offset >= self._size for tensor in tensors):
             raise self._fail("is truncated: its tensors are not all there")
-        return GgufHeader(version, metadata, tensors, start, alignment)
+        return GgufHeader(version, metadata, tensors, metadata_end, start, alignment)
 
     def _tensor(self) -> TensorInfo:
         name = self._string(_MAX_NAME)

@@ -12,11 +12,14 @@ from typing import Any
 
 from tui.engine.models.catalogue import KnownModel
 from tui.engine.models.gguf import read_header
+from tui.engine.models.requantise import Q4_1, write_q8_0
 from tui.engine.models.tokenizer import write_tokenizer
 from tui.storage.atomic import write_json
 
 CARD = "papertune.json"
 HF = "hf"
+CHAT_WEIGHTS = "chat.gguf"
+_Q8_NOTE = "Q4_1 as published; chat reads the same values rounded to Q8_0, which is faster"
 
 
 def prepare(folder: Path, model: KnownModel) -> None:
@@ -24,13 +27,17 @@ def prepare(folder: Path, model: KnownModel) -> None:
 
     Raises PapertuneError when the file's tokenizer or architecture is not supported.
     """
-    header = read_header(folder / "model.gguf")
+    weights = folder / "model.gguf"
+    header = read_header(weights)
+    requantised = any(tensor.kind == Q4_1 for tensor in header.tensors)
+    if requantised:
+        write_q8_0(weights, folder / CHAT_WEIGHTS)
     (folder / HF).mkdir(exist_ok=True)
     write_tokenizer(header, folder / HF, model.template)
-    write_json(folder / CARD, card(model))
+    write_json(folder / CARD, card(model, requantised=requantised))
 
 
-def card(model: KnownModel) -> dict[str, Any]:
+def card(model: KnownModel, *, requantised: bool) -> dict[str, Any]:
     """What the engine, the trainer and the chat need to know of a base model."""
     return {
         "id": model.id,
@@ -42,6 +49,7 @@ def card(model: KnownModel) -> dict[str, Any]:
         "context": model.context,
         "parameters": model.parameters,
         "engine": "llama.cpp",
+        "weights": _Q8_NOTE if requantised else "as published",
         "created": int(time.time()),
         "defaults": dict(model.defaults),
     }

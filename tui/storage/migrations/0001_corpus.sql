@@ -20,6 +20,8 @@ CREATE TABLE paper (
 CREATE INDEX paper_by_doi ON paper (doi) WHERE doi != '';
 CREATE INDEX paper_by_arxiv ON paper (arxiv) WHERE arxiv != '';
 CREATE INDEX paper_by_title ON paper (title_key);
+-- The order of the list.
+CREATE INDEX paper_by_year ON paper (year DESC, title, id);
 
 CREATE TABLE author (
   paper TEXT NOT NULL REFERENCES paper (id) ON DELETE CASCADE,
