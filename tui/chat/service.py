@@ -17,10 +17,11 @@ from tui.domain.endpoint import Endpoint
 from tui.domain.errors import MissingError
 from tui.domain.example import Turn
 from tui.domain.model import ModelCard
-from tui.mistral.client import ChatRequest, Client
+from tui.mistral.client import Client
 from tui.mistral.endpoints import Endpoints
 from tui.mistral.errors import ApiError, CutStream
 from tui.mistral.privacy import Gate
+from tui.mistral.types import ChatRequest
 from tui.text import clean
 
 # Tokens of sources in a prompt. llama.cpp reads some 200 prompt tokens a second on two cores, so on

@@ -73,5 +73,5 @@ def _sign_test(up: int, down: int) -> float:
     n = up + down
     if not n:
         return 1.0
-    tail = sum(math.comb(n, k) for k in range(min(up, down) + 1)) / 2**n
-    return min(1.0, 2 * tail)
+    tail = sum(math.comb(n, k) for k in range(min(up, down) + 1))
+    return min(1.0, 2 * tail / float(2**n))
