@@ -223,7 +223,7 @@ def _said(value: Any) -> str:
             else ""
         )
         return f"{at}: {value['msg']}" if at else str(value["msg"])
-    parts = [_said(value.get(key)) for key in ("detail", "message", "error")]
+    parts = [_said(value.get(key)) for key in ("detail", "message", "error", "data")]
     return " ".join(dict.fromkeys(filter(None, parts)))
 
 
