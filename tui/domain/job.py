@@ -82,7 +82,7 @@ class LossPoint:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A fine-tuning job; `raw` is the API's own document, untouched.
+    """A fine-tuning job at an `endpoint`; `raw` is the API's own document, untouched.
 
     `events` and `checkpoints` are in time order whatever order the server sent them in.
     """
@@ -102,6 +102,7 @@ class Job:
     checkpoints: tuple[Checkpoint, ...] = ()
     metadata: dict[str, Any] = field(default_factory=dict)
     raw: dict[str, Any] = field(default_factory=dict, repr=False)
+    endpoint: str = ""
 
     @property
     def terminal(self) -> bool:

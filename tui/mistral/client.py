@@ -107,6 +107,10 @@ class Client:
         """Files of the endpoint whose name contains `search`."""
         return await self._sdk.files(search)
 
+    async def file(self, file_id: str) -> RemoteFile:
+        """One file; raises AbsentError when the endpoint has it no longer."""
+        return await self._sdk.file(file_id)
+
     async def delete_file(self, file_id: str) -> None:
         """Delete a file for good."""
         await self._sdk.delete_file(file_id)

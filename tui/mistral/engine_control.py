@@ -20,7 +20,7 @@ from typing import Any
 import psutil
 
 from tui.domain.endpoint import Endpoint, EndpointKind
-from tui.domain.errors import ConflictError, ExitCode, PapertuneError
+from tui.domain.errors import ConflictError, PapertuneError
 from tui.mistral.errors import ApiError
 from tui.mistral.http import Connection
 from tui.mistral.local import LocalRoutes
@@ -35,6 +35,7 @@ _STOP_SECONDS = 20.0
 _LOOK_SECONDS = 0.2
 _ANSWER_SECONDS = 5.0
 _TAIL_BYTES = 256 * 1024
+_OWN = "papertune: "
 # Keys of outside endpoints are none of the engine's business.
 _SECRETS = ("MISTRAL_API_KEY", "PAPERTUNE_KEY_")
 
@@ -71,8 +72,13 @@ class EngineControl:
 
     @property
     def log(self) -> Path:
-        """Where an engine that was started from here writes what it says."""
+        """Where the engine writes its log."""
         return state_dir() / "engine.log"
+
+    @property
+    def output(self) -> Path:
+        """What an engine that was started from here said on its way up, or when it died."""
+        return state_dir() / "engine-start.log"
 
     def address(self) -> tuple[str, SecretStr] | None:
         """URL and token of the running engine; None when its process is gone."""
@@ -110,7 +116,7 @@ class EngineControl:
         if found.running:
             return found
         await asyncio.to_thread(self._refuse_foreign)
-        began = await asyncio.to_thread(self._launch)
+        await asyncio.to_thread(self._launch)
         if not wait:
             return await self.status()
         deadline = time.monotonic() + seconds
@@ -119,7 +125,7 @@ class EngineControl:
             if state is not None and await self._ask(state):
                 return await self.status()
             if self._child is not None and self._child.poll() is not None and state is None:
-                raise await asyncio.to_thread(self._died, began)
+                raise await asyncio.to_thread(self._died)
             await asyncio.sleep(_LOOK_SECONDS)
         raise PapertuneError(
             f"The engine does not answer after {seconds:g} s.",
@@ -159,8 +165,9 @@ class EngineControl:
         return True
 
     def logs(self, lines: int = 50) -> list[str]:
-        """The log's last lines, made safe."""
-        return self._tail(0).splitlines()[-lines:] if lines > 0 else []
+        """The log's last lines, made safe; those of its start where it never got to a log."""
+        said = _tail(self.log) or _tail(self.output)
+        return said.splitlines()[-lines:] if lines > 0 else []
 
     async def _ask(self, state: _State) -> EngineInfo | None:
         endpoint = Endpoint("local", EndpointKind.LOCAL, state.url, trusted=True)
@@ -224,53 +231,49 @@ class EngineControl:
         in_time = not state.started_at or started <= state.started_at + 2
         return ours and in_time
 
-    def _launch(self) -> int:
-        """Start the process; returns the log's size before it wrote its first line."""
+    def _launch(self) -> None:
+        path = self.output
         try:
-            self.log.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            output = os.open(self.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            output = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CREAT, 0o600)
         except OSError as error:
             raise PapertuneError(
-                f"{self.log} cannot be written: {error.strerror}.",
+                f"{path} cannot be written: {error.strerror}.",
                 "Choose another place with PAPERTUNE_STATE_DIR.",
             ) from error
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)
+        }
         try:
-            began = os.fstat(output).st_size
-            environment = {
-                name: value for name, value in os.environ.items() if not name.startswith(_SECRETS)
-            }
             self._child = subprocess.Popen(
                 # -P: the folder one stands in must not shadow a module of the engine
                 [sys.executable, "-P", "-m", "tui.engine", *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=self.log.parent,
+                cwd=path.parent,
                 env=environment,
                 start_new_session=True,
             )
         finally:
             os.close(output)
-        return began
 
-    def _died(self, began: int) -> PapertuneError:
+    def _died(self) -> PapertuneError:
         code = self._child.returncode if self._child else 1
-        said = [line for line in self._tail(began).splitlines() if line.strip()]
-        own = [line for line in said if line.startswith("papertune: ")]
+        said = [line for line in _tail(self.output).splitlines() if line.strip()]
+        own = [line for line in said if line.startswith(_OWN)]
         reason = (own or said or [f"exit code {code}, without a word"])[-1]
-        error = PapertuneError(
-            f"The engine did not start: {shorten(reason.removeprefix('papertune: '), 400)}",
-            "" if own else "See all it said: papertune engine logs",
+        return PapertuneError(
+            f"The engine did not start: {shorten(reason.removeprefix(_OWN), 400)}",
+            "" if own else f"All it said is in {self.output}",
         )
-        error.exit_code = ExitCode.FAILED
-        return error
 
-    def _tail(self, began: int) -> str:
-        """The log from `began`, or its end where that is much."""
-        try:
-            with self.log.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(began, size - _TAIL_BYTES))
-                return clean(file.read().decode(errors="replace"))
-        except OSError:
-            return ""
+
+def _tail(path: Path) -> str:
+    """A log's end, made safe."""
+    try:
+        with path.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+            return clean(file.read().decode(errors="replace"))
+    except OSError:
+        return ""

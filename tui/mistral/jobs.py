@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from typing import Any
+from urllib.parse import quote
 
 from tui.domain.job import Checkpoint, Event, Hyperparameters, Job, JobStatus
 from tui.mistral import errors
@@ -71,13 +73,11 @@ class JobRoutes:
         return self._read(await self._connection.object("POST", path, harmless=True))
 
     def _path(self, job_id: str) -> str:
-        from urllib.parse import quote
-
         return f"{_ROUTE}/{quote(job_id, safe='')}"
 
     def _read(self, raw: Any) -> Job:
         try:
-            return parse_job(raw)
+            return replace(parse_job(raw), endpoint=self._connection.endpoint.name)
         except (KeyError, TypeError, ValueError):
             raise errors.not_the_api(
                 self._connection.endpoint, "a job that has no id or status"

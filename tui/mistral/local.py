@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from tui.domain.errors import ExitCode, PapertuneError
 from tui.domain.job import LossPoint
 from tui.domain.model import Lineage
 from tui.mistral import errors
 from tui.mistral.http import Connection
 from tui.mistral.jobs import number
 from tui.mistral.types import EngineInfo, LocalJob, Progress
+from tui.text import visible
 
 if TYPE_CHECKING:
     from tui.formats.tokenizer import ModelTokenizer
@@ -83,8 +86,11 @@ class LocalRoutes:
             raise errors.not_the_api(self._connection.endpoint)
         return [item for item in raw if isinstance(item, dict)]
 
-    async def pull(self, model_id: str, source: str = "") -> AsyncIterator[dict[str, Any]]:
-        """Have the engine fetch a model; yields its progress, the last item says how it ended."""
+    async def pull(self, model_id: str, source: str = "") -> AsyncGenerator[dict[str, Any], None]:
+        """Have the engine fetch a model; yields its progress.
+
+        Raises PapertuneError with the engine's own words when it could not fetch it.
+        """
         body = {"id": model_id, **({"source": source} if source else {})}
         connection = self._connection
         try:
@@ -96,8 +102,13 @@ class LocalRoutes:
                     if data == "[DONE]":
                         return
                     event = json.loads(data)
-                    if isinstance(event, dict):
-                        yield event
+                    if not isinstance(event, dict):
+                        continue
+                    if event.get("event") == "error":
+                        raise _failure(event)
+                    yield event
+        except PapertuneError:
+            raise
         except ValueError:
             raise errors.not_the_api(connection.endpoint) from None
         except Exception as error:
@@ -157,6 +168,16 @@ def parse_lineage(raw: Any) -> Lineage:
         dataset=str(raw.get("dataset") or ""),
         papers=tuple(map(str, papers)) if isinstance(papers, list) else (),
     )
+
+
+def _failure(event: dict[str, Any]) -> PapertuneError:
+    error = PapertuneError(
+        visible(str(event.get("message") or "The model could not be fetched.")),
+        visible(str(event.get("remedy") or "")),
+    )
+    with contextlib.suppress(ValueError):
+        error.exit_code = ExitCode(int(number(event.get("exit_code")) or ExitCode.FAILED))
+    return error
 
 
 def _measured(value: Any) -> float | None:

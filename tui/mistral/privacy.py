@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import Protocol
 
 from tui.domain.endpoint import Endpoint
 from tui.domain.errors import ExitCode, PapertuneError, UsageError
@@ -44,24 +43,20 @@ class ConsentNeeded(PapertuneError):  # noqa: N818 - a question rather than an e
         self.endpoint = endpoint
 
 
-class KnowsPrivate(Protocol):
-    """The corpus, as far as the gate needs it."""
-
-    def private(self, ids: Collection[str]) -> frozenset[str]:
-        """The private papers among `ids`."""
-
-
 class Gate:
-    """Stands before every send of text; services call `require`, a screen asks and `consent`s."""
+    """Stands before every send of text; services call `require`, a screen asks and `consent`s.
+
+    `private` gives the private papers among ids, as the corpus does.
+    """
 
     def __init__(
         self,
         settings: Settings,
-        corpus: KnowsPrivate,
+        private: Callable[[Collection[str]], Collection[str]],
         save: Callable[[Settings], None] = save_settings,
     ) -> None:
         self._settings = settings
-        self._corpus = corpus
+        self._private = private
         self._save = save
 
     @property
@@ -76,7 +71,7 @@ class Gate:
         """
         if not endpoint.outside:
             return
-        if not endpoint.trusted and papers and (private := self._corpus.private(papers)):
+        if not endpoint.trusted and papers and (private := self._private(papers)):
             raise PrivateTextError(endpoint, private)
         if endpoint.name not in self._settings.consented:
             raise ConsentNeeded(endpoint)

@@ -113,6 +113,12 @@ class SdkRoutes:
             if len(listed.data) < _PAGE or not isinstance(total, int) or len(found) >= total:
                 return found
 
+    async def file(self, file_id: str) -> RemoteFile:
+        """One file; raises AbsentError when the endpoint has it no longer."""
+        return _file(
+            await self._call(lambda sdk: sdk.files.retrieve_async(file_id=file_id), harmless=True)
+        )
+
     async def delete_file(self, file_id: str) -> None:
         """Delete a file for good."""
         await self._call(lambda sdk: sdk.files.delete_async(file_id=file_id), harmless=False)
