@@ -7,19 +7,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from tui.domain.errors import NotFoundError
+from tui.formats.chatml import CHATML
 from tui.text import visible
 
 BUNDLED = "smollm2-135m-instruct"
-
-# ChatML as SmolLM2 knows it. The template in its file adds a system prompt of 22 tokens to every
-# conversation that has none; on short rows that is 43 % of the compute, so it is left out here,
-# in training and in chat alike.
-CHATML = (
-    "{% for message in messages %}"
-    "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ No torch is needed here, so a newcomer chats before the trainer is installed.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tui.engine.models.catalogue import KnownModel
 from tui.engine.models.gguf import read_header
 from tui.engine.models.requantise import Q4_1, write_q8_0
 from tui.engine.models.tokenizer import write_tokenizer
+from tui.formats.chat_template import ChatTemplate
 from tui.storage.atomic import write_json
 
 CARD = "papertune.json"
@@ -45,7 +45,7 @@ def card(model: KnownModel, *, requantised: bool) -> dict[str, Any]:
         "source": model.source.requirement,
         "license": model.license,
         "sha256": model.sha256,
-        "template_sha256": template_sha256(model.template),
+        "template_sha256": ChatTemplate(model.template).sha256,
         "context": model.context,
         "parameters": model.parameters,
         "engine": "llama.cpp",
@@ -53,8 +53,3 @@ def card(model: KnownModel, *, requantised: bool) -> dict[str, Any]:
         "created": int(time.time()),
         "defaults": dict(model.defaults),
     }
-
-
-def template_sha256(template: str) -> str:
-    """The hash by which training and chat agree on one chat template."""
-    return hashlib.sha256(template.encode()).hexdigest()

