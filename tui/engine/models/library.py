@@ -19,7 +19,7 @@ from tui.domain.errors import ConflictError, MissingError, PapertuneError, Usage
 from tui.engine.chat.backend import Served
 from tui.engine.home import EngineHome
 from tui.engine.models.catalogue import CATALOGUE, known
-from tui.engine.models.prepare import CARD, CHAT_WEIGHTS
+from tui.engine.models.prepare import CARD, CHAT_WEIGHTS, HF
 from tui.engine.models.pull import GGUF, PullProgress, pull
 from tui.engine.server.ports import ModelInfo
 from tui.engine.supervisor.prepare import Trainable
@@ -109,6 +109,13 @@ class ModelLibrary:
             if folder not in self._tokenizers:
                 self._tokenizers[folder] = ModelTokenizer.from_folder(folder)
             return self._tokenizers[folder]
+
+    def tokenizer_json(self, model_id: str) -> str:
+        """The text of the model's `tokenizer.json`."""
+        folder, card = self._located(model_id)
+        if _is_tuned(card):
+            folder, _ = self._located(str(card["base"]))
+        return (folder / HF / "tokenizer.json").read_text(encoding="utf-8")
 
     def remove(self, model_id: str) -> None:
         """Delete a model's files; raises ConflictError while fine-tuned models stand on it."""
@@ -220,7 +227,7 @@ class ModelLibrary:
             license=str(base.get("license") or ""),
             sha256=str(base.get("sha256") or ""),
             template_sha256=str(card.get("template_sha256") or base.get("template_sha256") or ""),
-            engine=str(base.get("engine") or ""),
+            engine=_computed_by(base),
             lineage=dict(card.get("lineage") or {}),
             trainable=not root,
         )
@@ -258,6 +265,11 @@ def _card(folder: Path) -> dict[str, Any]:
             f"The card of {visible(folder.name)} names no model.", "Delete the folder; pull again."
         )
     return card
+
+
+def _computed_by(card: dict[str, Any]) -> str:
+    engine, weights = str(card.get("engine") or ""), str(card.get("weights") or "")
+    return f"{engine} ({weights})" if engine and weights else engine
 
 
 def _is_tuned(card: dict[str, Any]) -> bool:
