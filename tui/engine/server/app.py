@@ -1,0 +1,41 @@
+"""The application: every route behind one guard, errors in the contract's shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+from collections.abc import AsyncIterator, Collection
+
+from fastapi import FastAPI
+
+from tui.engine.server import chat, errors, files, jobs, local, models, unavailable
+from tui.engine.server.guard import Guard
+from tui.engine.server.state import Engine
+
+
+def build(engine: Engine, token: str, hosts: Collection[str] | None) -> Guard:
+    """The ASGI application of an engine; `hosts` are the Host headers it answers to."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        supervising = asyncio.create_task(engine.supervisor.run())
+        try:
+            yield
+        finally:
+            supervising.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await supervising
+            await engine.close()
+
+    app = FastAPI(
+        title="papertune engine",
+        version=importlib.metadata.version("papertune"),
+        description="Mistral's files, fine-tuning, models and chat routes on this machine.",
+        lifespan=lifespan,
+    )
+    errors.install(app)
+    for module in (files, jobs, models, chat, local, unavailable):
+        app.include_router(module.routes(engine))
+    engine.guard = Guard(app, token, hosts)
+    return engine.guard

@@ -1,0 +1,1 @@
+"""What the engine remembers: uploaded files, jobs with their events, fine-tuned models."""

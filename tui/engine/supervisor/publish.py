@@ -1,0 +1,48 @@
+"""A finished job's adapter becomes a model: copied whole, named by the contract."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from tui.domain.identifiers import slug
+from tui.engine.store.jobs import StoredJob
+from tui.storage import atomic
+
+
+def model_id(job: StoredJob) -> str:
+    """`ft:<base>:<8 hex>:<YYYYMMDD>[:<suffix>]:<first 8 of the job's id>`."""
+    mark = hashlib.sha256(job.id.encode()).hexdigest()[:8]
+    day = time.strftime("%Y%m%d", time.gmtime(job.created_at))
+    suffix = [slug(job.suffix, "model")] if job.suffix else []
+    return ":".join(["ft", job.model, mark, day, *suffix, job.id[:8]])
+
+
+def publish(job: StoredJob, adapter: Path, destination: Path) -> None:
+    """Copy the adapter to `destination` with its lineage; a copy cut short leaves nothing there.
+
+    Done again after a crash it changes nothing.
+    """
+    if destination.is_dir():
+        return
+    temporary = destination.with_name(f".{destination.name}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(adapter, temporary)
+    card = temporary / "papertune.json"
+    known: dict[str, Any] = json.loads(card.read_text()) if card.is_file() else {}
+    lineage = job.options.get("lineage") or {}
+    known |= {
+        "id": model_id(job),
+        "job": job.id,
+        "base": job.model,
+        "created_at": int(time.time()),
+        "lineage": {**lineage, "job": job.id},
+    }
+    atomic.write_json(card, known)
+    temporary.rename(destination)
+    atomic.sync_directory(destination.parent)
