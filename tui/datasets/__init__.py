@@ -1,0 +1,18 @@
+"""Training sets: composing, reviewing, checking, splitting, freezing."""
+
+from tui.datasets.diff import Change, DatasetDiff
+from tui.datasets.pairs import AddFailure, AddReport
+from tui.datasets.review import Disagreement
+from tui.datasets.service import Datasets
+from tui.datasets.split import RoleCount, SplitReport
+
+__all__ = [
+    "AddFailure",
+    "AddReport",
+    "Change",
+    "DatasetDiff",
+    "Datasets",
+    "Disagreement",
+    "RoleCount",
+    "SplitReport",
+]

@@ -274,7 +274,7 @@ class _Finder:
         self._flush()
         pairs = self._near.pairs(
             lambda n: self._read(n)[1],
-            lambda a, b: alike(self._read(a)[0], self._read(b)[0]),
+            lambda pair: alike(self._read(pair.first)[0], self._read(pair.second)[0]),
         )
         for pair in pairs:
             message = f"the line says nearly the same as line {self._numbers[pair.first]}"

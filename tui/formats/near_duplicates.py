@@ -94,7 +94,7 @@ class NearDuplicates:
     def pairs(
         self,
         fetch: Callable[[int], str],
-        same: Callable[[int, int], bool] | None = None,
+        same: Callable[[NearPair], bool] | None = None,
     ) -> list[NearPair]:
         """Each document that is near an earlier one, with the earlier one, in order.
 
@@ -119,7 +119,7 @@ class NearDuplicates:
         refused: set[tuple[int, int]],
         cache: dict[int, Shingles],
         fetch: Callable[[int], str],
-        same: Callable[[int, int], bool] | None,
+        same: Callable[[NearPair], bool] | None,
     ) -> None:
         def parts(position: int) -> Shingles:
             if position not in cache:
@@ -134,8 +134,9 @@ class NearDuplicates:
                 if (other, position) in refused:
                     continue
                 similarity = jaccard(parts(other), parts(position))
-                if similarity >= self.threshold and (same is None or same(other, position)):
-                    found[position] = NearPair(other, position, similarity)
+                pair = NearPair(other, position, similarity)
+                if similarity >= self.threshold and (same is None or same(pair)):
+                    found[position] = pair
                     break
                 refused.add((other, position))
             else:
@@ -154,9 +155,13 @@ def _buckets(bands: npt.NDArray[np.uint32]) -> Iterable[list[int]]:
             yield order[starts[group] : ends[group]].tolist()
 
 
-def near_pairs(texts: Sequence[str], threshold: float = THRESHOLD) -> list[NearPair]:
-    """The near-duplicates among `texts`, all held in memory."""
+def near_pairs(
+    texts: Sequence[str],
+    threshold: float = THRESHOLD,
+    same: Callable[[NearPair], bool] | None = None,
+) -> list[NearPair]:
+    """The near-duplicates among `texts`, all held in memory; `same` as in `NearDuplicates.pairs`."""
     finder = NearDuplicates(threshold)
     for start in range(0, len(texts), 5_000):
         finder.add(texts[start : start + 5_000])
-    return finder.pairs(texts.__getitem__)
+    return finder.pairs(texts.__getitem__, same)

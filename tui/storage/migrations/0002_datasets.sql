@@ -32,9 +32,12 @@ CREATE TABLE example (
   -- kept only where an edit changed it.
   first_status TEXT NOT NULL,
   first_content TEXT,
-  UNIQUE (dataset, content_sha256)
+  first_note TEXT NOT NULL DEFAULT ''
 ) STRICT;
+CREATE INDEX example_by_content ON example (dataset, content_sha256);
 CREATE INDEX example_by_dataset ON example (dataset, status, kind);
+CREATE INDEX example_by_role ON example (dataset, role, paper);
+CREATE INDEX example_in_order ON example (dataset, created_at);
 CREATE INDEX example_by_paper ON example (paper);
 
 -- An index of the append-only files in reviews/, which are the truth.
