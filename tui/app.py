@@ -7,15 +7,25 @@ are never swapped under a running screen.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from textual import work
+from textual.message import Message
 from textual.screen import Screen
 
 from screens.base.shell import ShellApp
 from screens.welcome import Start, WelcomeScreen
+from tui.actions import ACTIONS
 from tui.keymap import Keymap
 from tui.services import Services
+from tui.themes import DEFAULT
+from widgets.status import GuideStep
+
+if TYPE_CHECKING:
+    from tui.quickstart import Progress
 
 MODES = (
     ("1", "Corpus"),
@@ -34,9 +44,14 @@ class WelcomeApp(ShellApp):
     DEFAULT_MODE = "welcome"
 
     def __init__(
-        self, *, suggested: Start, remote: bool = False, keymap: Keymap | None = None
+        self,
+        *,
+        suggested: Start,
+        theme: str = DEFAULT,
+        remote: bool = False,
+        keymap: Keymap | None = None,
     ) -> None:
-        super().__init__(remote=remote, keymap=keymap)
+        super().__init__(theme=theme, remote=remote, keymap=keymap)
         self.add_mode("welcome", lambda: WelcomeScreen(suggested))
 
 
@@ -46,24 +61,71 @@ class PapertuneApp(ShellApp):
     DEFAULT_MODE = "corpus"
     MODE_NAMES = MODES
 
+    @dataclass
+    class Guided(Message):
+        """Where the guide stands now."""
+
+        progress: Progress | None
+
     def __init__(
         self,
         services: Services,
         *,
-        start: Start | None = None,
+        theme: str = "",
         remote: bool = False,
         keymap: Keymap | None = None,
     ) -> None:
-        super().__init__(theme=services.settings.theme, remote=remote, keymap=keymap)
+        super().__init__(theme=theme or services.settings.theme, remote=remote, keymap=keymap)
         self._services = services
-        self._start = start
         for name, factory in self._factories().items():
             self.add_mode(name, factory)
         self.set_status(workspace=services.workspace.root.name, endpoint=services.settings.endpoint)
 
+    def on_ready(self) -> None:
+        """Ask the guide where the whole job stands."""
+        self._ask_guide()
+
+    async def on_unmount(self) -> None:
+        """Close what the services hold open."""
+        await self._services.aclose()
+
     def action_mode(self, name: str) -> None:
         """Go to a mode; its screen is built the first time."""
         self.switch_mode(name)
+        self._ask_guide()
+
+    def step_done(self, step: str, value: str = "") -> None:
+        """Note a step whose result is kept nowhere else, and find the next one."""
+        self._ask_guide(step if value else "", value)
+
+    @work(exclusive=True, exit_on_error=False, group="guide")
+    async def _ask_guide(self, step: str = "", value: str = "") -> None:
+        from tui.quickstart.plan import recall
+
+        # Most workspaces have no guide: ask the marker file before building all that a guide knows.
+        if await asyncio.to_thread(recall, self._services.workspace) is None:
+            return
+        from tui.quickstart import StepId
+
+        guide = self._services.guide
+        if step:
+            await asyncio.to_thread(guide.mark, StepId(step), value)
+        self.post_message(self.Guided(await guide.progress()))
+
+    def on_papertune_app_guided(self, event: Guided) -> None:
+        """Show the step on every screen; when all are done, say so once and end the guide."""
+        progress = event.progress
+        if progress is None or progress.step is None:
+            if self.guide is not None:
+                self.flash("That was the whole job. Everything you did is also a command.")
+            self.show_guide(None)
+            return
+        step = progress.step
+        key = self.key_for(step.action) if step.action in ACTIONS else ""
+        here = self.current_mode == step.screen
+        keys = key if here else f"{self.key_for(f'app.{step.screen}')} then {key}"
+        text = f"{step.title}: {step.hint}"
+        self.show_guide(GuideStep(progress.number, progress.total, text, keys, progress.prefill))
 
     def _factories(self) -> dict[str, Callable[[], Screen[Any]]]:
         return {
@@ -78,8 +140,7 @@ class PapertuneApp(ShellApp):
     def _corpus(self) -> Screen[Any]:
         from screens.corpus import CorpusScreen
 
-        papers = (self._start.papers,) if self._start and self._start.papers else ()
-        return CorpusScreen(self._services.corpus, lambda: self._services.datasets, add=papers)
+        return CorpusScreen(self._services.corpus, lambda: self._services.datasets)
 
     def _datasets(self) -> Screen[Any]:
         from screens.datasets import DatasetsScreen

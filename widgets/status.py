@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rich.cells import cell_len, set_cell_size
@@ -42,12 +42,13 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class GuideStep:
-    """Where the guide stands: `key` is the key that does the step, on the screen it is done on."""
+    """Where the guide stands: `key` does the step; `prefill` is what its dialog should offer."""
 
     number: int
     total: int
     text: str
     key: str = ""
+    prefill: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

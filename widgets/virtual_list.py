@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual import events, work
 from textual.cache import LRUCache
@@ -21,51 +20,10 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.keymap import bindings
+from widgets.rows import Column, Held, Row, RowSource, line
 
 PAGE = 100
 """Rows asked for at once: two screens of a tall terminal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column: at least `width` cells, `share` of what is left over; dropped when rank is high.
-
-    Columns of rank 0 are always shown; of the others the highest rank goes first when the list is
-    narrow. `right` aligns numbers.
-    """
-
-    title: str
-    width: int
-    share: int = 0
-    rank: int = 0
-    right: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A row: its key, one text per column, and the tone it is drawn in (`""`, `dim`, `warning`)."""
-
-    key: str
-    cells: tuple[str, ...]
-    tone: str = ""
-
-
-class RowSource(Protocol):
-    """Where rows come from; called in a thread, so it may take its time."""
-
-    def rows(self, offset: int, limit: int) -> Sequence[Row]:
-        """At most `limit` rows from `offset` on."""
-
-
-class Held:
-    """A source of rows that are in memory already."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = rows
-
-    def rows(self, offset: int, limit: int) -> Sequence[Row]:
-        """A slice."""
-        return self._rows[offset : offset + limit]
 
 
 class VirtualList(ScrollView, can_focus=True):
@@ -172,9 +130,17 @@ class VirtualList(ScrollView, can_focus=True):
 
     # What it shows
 
-    def show(self, source: RowSource, count: int, first: Sequence[Row] = (), at: int = 0) -> None:
+    def show(
+        self,
+        source: RowSource,
+        count: int,
+        first: Sequence[Row] = (),
+        at: int = 0,
+        columns: Sequence[Column] | None = None,
+    ) -> None:
         """Show `count` rows of `source`; `first` is its first page where it is known already."""
         self._source, self._count = source, count
+        self._columns = tuple(columns or self._columns)
         self._pages.clear()
         self._asked.clear()
         self._strips.clear()
@@ -297,41 +263,12 @@ class VirtualList(ScrollView, can_focus=True):
             for name in (cursor, component):
                 if name:
                     style += self.get_component_rich_style(name, partial=True)
-            strip = Strip([Segment(self._line(texts, width, selected), style)], width)
+            strip = Strip([Segment(line(self._columns, texts, width, selected), style)], width)
             self._strips[cache_key] = strip
         return strip
 
     def _titles(self) -> tuple[str, ...]:
         return tuple(column.title for column in self._columns)
-
-    def _line(self, texts: Sequence[str], width: int, selected: bool) -> str:
-        parts = []
-        for position, cells in self._widths(width):
-            column = self._columns[position]
-            text = texts[position] if position < len(texts) else ""
-            size = cell_len(text)
-            if size > cells:
-                text = set_cell_size(text, cells - 1) + "…"
-            elif column.right:
-                text = " " * (cells - size) + text
-            else:
-                text += " " * (cells - size)
-            parts.append(text)
-        mark = "●" if selected else " "
-        return set_cell_size(f"{mark} " + "  ".join(parts), width)
-
-    def _widths(self, width: int) -> list[tuple[int, int]]:
-        shown = list(enumerate(self._columns))
-        room = width - 3  # the mark before, a space behind
-
-        def needed() -> int:
-            return sum(column.width for _, column in shown) + 2 * (len(shown) - 1)
-
-        while needed() > room and any(column.rank for _, column in shown):
-            shown.remove(max(shown, key=lambda item: item[1].rank))
-        spare = max(0, room - needed())
-        shares = sum(column.share for _, column in shown) or 1
-        return [(place, column.width + spare * column.share // shares) for place, column in shown]
 
     def notify_style_update(self) -> None:
         """Forget what was drawn in other colours."""

@@ -147,6 +147,15 @@ class ShellApp(App[object], inherit_bindings=False):
         keys = self.keymap.keys.get(action) or ACTIONS[action].keys
         return shown(normal(keys.split(",")[0]))
 
+    # The guide
+
+    def prefill(self, field: str) -> str:
+        """What the guide suggests for a field of the current step's dialog; nothing without one."""
+        return self.guide.prefill.get(field, "") if self.guide else ""
+
+    def step_done(self, step: str, value: str = "") -> None:
+        """A screen did what a step of the guide asks for (`tui.quickstart.StepId`); see the app."""
+
     # How everything is drawn
 
     def get_line_filters(self) -> Sequence[LineFilter]:

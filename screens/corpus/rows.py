@@ -1,0 +1,94 @@
+"""What the corpus lists: papers or passages as rows, citations as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tui.domain.paper import Hit, Paper, Passage
+from widgets.reader import Document, Heading
+from widgets.rows import Column, Row
+
+if TYPE_CHECKING:
+    from tui.corpus import Corpus
+
+PAPER_COLUMNS = (
+    Column("Title", 38, share=6),
+    Column("Authors", 14, share=2, rank=2),
+    Column("Year", 4, right=True),
+    Column("Tags", 10, share=1, rank=3),
+    Column("Pages", 5, rank=4, right=True),
+)
+PASSAGE_COLUMNS = (
+    Column("Passage", 24, share=7),
+    Column("Paper", 16, share=3, rank=1),
+    Column("Page", 4, right=True),
+)
+MOST_PASSAGES = 200
+
+
+class PaperRows:
+    """Papers that match a query, fetched a page at a time."""
+
+    def __init__(self, corpus: Corpus, query: str) -> None:
+        self._corpus = corpus
+        self._query = query
+
+    def rows(self, offset: int, limit: int) -> Sequence[Row]:
+        """Rows of papers."""
+        return [paper_row(p) for p in self._corpus.papers(self._query, limit=limit, offset=offset)]
+
+
+def paper_row(paper: Paper) -> Row:
+    """A paper in the columns of `PAPER_COLUMNS`."""
+    tags = " ".join((*(("private",) if paper.private else ()), *paper.tags))
+    return Row(
+        paper.id,
+        (
+            paper.title or paper.id,
+            short_authors(paper.authors),
+            str(paper.year or ""),
+            tags,
+            str(paper.pages or ""),
+        ),
+    )
+
+
+def hit_row(hit: Hit) -> Row:
+    """A passage found, in the columns of `PASSAGE_COLUMNS`."""
+    page = str(hit.page) if hit.page else ""
+    return Row(hit.passage, (" ".join(hit.snippet.split()), hit.title or hit.paper, page))
+
+
+def short_authors(authors: Sequence[str]) -> str:
+    """`Keller`, `Keller & Osei` or `Keller et al.`: family names as a citation has them."""
+    names = [
+        name.split(",")[0].strip() if "," in name else name.split()[-1] for name in authors if name
+    ]
+    if len(names) > 2:
+        return f"{names[0]} et al."
+    return " & ".join(names)
+
+
+def citation(paper: Paper) -> str:
+    """One line to paste: authors, year, title, where it appeared, DOI or arXiv id."""
+    year = f" ({paper.year})" if paper.year else ""
+    place = f" {paper.venue}." if paper.venue else ""
+    link = f" https://doi.org/{paper.doi}" if paper.doi else ""
+    link = link or (f" arXiv:{paper.arxiv}" if paper.arxiv else "")
+    return f"{', '.join(paper.authors) or 'Unknown'}{year}. {paper.title}.{place}{link}"
+
+
+def document(paper: Paper, text: str, passages: Sequence[Passage], at: str = "") -> Document:
+    """A paper for the reader; the passage `at` is marked."""
+    pages: list[tuple[int, int]] = []
+    places = [(p.start, p.page) for p in passages] + [(s.start, s.page) for s in paper.sections]
+    for start, page in sorted(places):
+        if page and (not pages or page > pages[-1][1]):
+            pages.append((start, page))
+    return Document(
+        text,
+        tuple(Heading(s.title, s.start, s.level) for s in paper.sections if s.path),
+        tuple(pages),
+        tuple((p.start, p.end) for p in passages if p.id == at),
+    )

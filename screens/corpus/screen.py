@@ -1,0 +1,378 @@
+"""The corpus: a filter, a list, a reader."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from screens.base import BaseScreen
+from screens.corpus import flows
+from screens.corpus.adding import Adding, summary
+from screens.corpus.problems import ProblemsScreen
+from screens.corpus.rows import (
+    MOST_PASSAGES,
+    PAPER_COLUMNS,
+    PASSAGE_COLUMNS,
+    PaperRows,
+    citation,
+    document,
+    hit_row,
+)
+from tui.domain.paper import Paper
+from tui.keymap import bindings
+from widgets.dialogs import Prompt, TextInput
+from widgets.path_input import PathSuggester
+from widgets.reader import Document
+from widgets.reader_pane import ReaderPane
+from widgets.rows import Held, Row, RowSource
+from widgets.virtual_list import PAGE, VirtualList
+
+if TYPE_CHECKING:
+    from tui.corpus import Corpus
+    from tui.datasets import Datasets
+
+TYPING_PAUSE = 0.08
+"""Seconds without a key before a search starts, so that a burst of keys is one search."""
+
+LOOKING_PAUSE = 0.2
+"""Seconds that the cursor rests on a row before its text is drawn beside the list."""
+
+
+class CorpusScreen(BaseScreen[None]):
+    """Every paper of the team: filtered as one types, read beside the list or, narrow, over it."""
+
+    NAME = "Corpus"
+    ABOUT = (
+        'Every paper of the team. Filters: words, "phrases", author: year:2019..2022 tag: title: '
+        "section: venue: and -word."
+    )
+    CSS_PATH = "screen.tcss"
+    BINDINGS = bindings("corpus")
+    AUTO_FOCUS = "VirtualList"
+
+    @dataclass
+    class Found(Message):
+        """What a search found; `query` and `passages` say which search it was."""
+
+        query: str
+        passages: bool
+        source: RowSource
+        count: int
+        first: Sequence[Row]
+        explanation: str
+        total: int
+
+    @dataclass
+    class Read(Message):
+        """A paper's text came, for the row `key`."""
+
+        key: str
+        paper: Paper
+        document: Document
+
+    def __init__(self, corpus: Corpus, datasets: Callable[[], Datasets]) -> None:
+        super().__init__()
+        self.corpus = corpus
+        self.datasets = datasets
+        self.paper: Paper | None = None
+        self.passages = False
+        self._shown = ""
+        self._query = ""
+        self._typing: Timer | None = None
+        self._looking: Timer | None = None
+
+    def compose_body(self) -> ComposeResult:
+        """Filter bar; list; reader."""
+        with Horizontal(id="filterbar"):
+            yield Static(id="scope")
+            yield TextInput(id="filter", placeholder=f"{self.app.key_for('corpus.filter')} filters")
+        with Horizontal():
+            with Vertical(id="left"):
+                yield Adding(self.corpus, self.app.key_for("corpus.back"))
+                yield VirtualList(PAPER_COLUMNS, id="papers")
+                yield Static(id="empty")
+            yield ReaderPane(id="reader")
+
+    def on_mount(self) -> None:
+        """Search for everything."""
+        self._scope()
+        self.search()
+
+    def on_screen_resume(self) -> None:
+        """Others may have changed the workspace meanwhile."""
+        if self._query or self.listing.count:
+            self.search()
+
+    @property
+    def listing(self) -> VirtualList:
+        """The list."""
+        return self.query_one(VirtualList)
+
+    @property
+    def pane(self) -> ReaderPane:
+        """The reader with its frame."""
+        return self.query_one(ReaderPane)
+
+    # Searching
+
+    def search(self) -> None:
+        """Search for what the filter says, as papers or as passages."""
+        self._query = self.query_one("#filter", TextInput).value.strip()
+        self._search(self._query, self.passages)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="search")
+    def _search(self, query: str, passages: bool) -> None:
+        total = self.corpus.totals().papers
+        source: RowSource
+        if passages and query:
+            first: Sequence[Row] = [
+                hit_row(hit) for hit in self.corpus.search(query, limit=MOST_PASSAGES)
+            ]
+            source, count = Held(first), len(first)
+        else:
+            source = PaperRows(self.corpus, query)
+            count, first = self.corpus.count(query), source.rows(0, PAGE)
+        explanation = self.corpus.explain(query) if query else ""
+        self.post_message(
+            self.Found(query, passages, source, count, first[:PAGE], explanation, total)
+        )
+
+    def on_corpus_screen_found(self, event: Found) -> None:
+        """Show what was found, unless something else is asked for by now."""
+        if (event.query, event.passages) != (self._query, self.passages):
+            return
+        keep = self.listing.cursor if event.query == self._shown else 0
+        self._shown = event.query
+        self.set_class(event.count == 0, "-nothing")
+        columns = PASSAGE_COLUMNS if event.passages and event.query else PAPER_COLUMNS
+        self.listing.show(event.source, event.count, event.first, keep, columns)
+        self._words(event)
+        if event.count == 0:
+            self._nothing(event)
+
+    def _words(self, event: Found) -> None:
+        if event.explanation:
+            self.say(event.explanation)
+        elif event.passages and event.query:
+            most = " (the best)" if event.count == MOST_PASSAGES else ""
+            self.say(f"{event.count} passages{most}")
+        elif event.query:
+            self.say(f"{event.count:,} of {event.total:,} papers")
+        else:
+            self.say(f"{event.total:,} papers")
+
+    def _nothing(self, event: Found) -> None:
+        key = self.app.key_for
+        if event.total == 0:
+            words = (
+                f"No papers yet.\n\nPress {key('corpus.add')} to add a file or a folder: "
+                "PDF, LaTeX, Markdown, text or BibTeX.\nYour files stay where they are."
+            )
+        else:
+            words = (
+                f"Nothing matches “{event.query}”.\n\n{key('corpus.filter')} changes the filter, "
+                f"{key('corpus.back')} clears it, {key('corpus.passages')} looks for passages."
+            )
+        self.query_one("#empty", Static).update(Content(words))
+        self.paper = None
+        self.pane.clear()
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        event.stop()
+        if self._typing is not None:
+            self._typing.stop()
+        self._typing = self.set_timer(TYPING_PAUSE, self.search)
+
+    @on(Input.Submitted, "#filter")
+    def _entered(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.listing.focus()
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.set_class(False, "-reading")
+        self.query_one("#filter").focus()
+
+    def action_passages(self) -> None:
+        """Search passages instead of papers, or back."""
+        self.passages = not self.passages
+        self.listing.clear_selection()
+        self._scope()
+        self.search()
+        if self.passages and not self._query:
+            self.action_filter()
+
+    def _scope(self) -> None:
+        self.query_one("#scope", Static).update(Content("passages" if self.passages else "papers"))
+
+    # Reading
+
+    @on(VirtualList.Moved)
+    def _moved(self, event: VirtualList.Moved) -> None:
+        event.stop()
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
+        if event.row is not None and self.has_class("-wide"):
+            self._looking = self.set_timer(LOOKING_PAUSE, self._look)
+
+    def _look(self) -> None:
+        if row := self.listing.current:
+            self._read(row.key)
+
+    @on(VirtualList.Opened)
+    def _opened(self, event: VirtualList.Opened) -> None:
+        event.stop()
+        self.set_class(True, "-reading")
+        self.pane.reader.focus()
+        self._read(event.row.key)
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="read")
+    def _read(self, key: str) -> None:
+        """Fetch a paper; a passage's key is `<paper>#<position>`."""
+        paper_id, _, position = key.partition("#")
+        paper = self.corpus.paper(paper_id)
+        passages = self.corpus.passages(paper_id)
+        text = self.corpus.text(paper_id)
+        self.post_message(
+            self.Read(key, paper, document(paper, text, passages, key if position else ""))
+        )
+
+    def on_corpus_screen_read(self, event: Read) -> None:
+        """Show it, unless the cursor has moved on."""
+        row = self.listing.current
+        if row is None or row.key != event.key:
+            return
+        paper = event.paper
+        same = self.paper is not None and self.paper.id == paper.id
+        if same and event.document == self.pane.reader.document:
+            return
+        self.paper = paper
+        byline = [", ".join(paper.authors), str(paper.year or ""), paper.venue]
+        byline += ["private"] * paper.private
+        # Title and authors stand above the text already: start with the first section.
+        headings = event.document.headings
+        at = headings[0].start if headings and not event.document.marks else None
+        self.pane.show(paper.title or paper.id, byline, event.document, at)
+
+    def action_back(self) -> None:
+        """From the reader to the list; from the filter too; then clear; cancel what runs."""
+        if self.focused is not None and self.focused.id == "filter":
+            self.listing.focus()
+        elif self.has_class("-reading"):
+            self.set_class(False, "-reading")
+            self.listing.focus()
+        elif self.query_one(Adding).busy:
+            self.query_one(Adding).cancel()
+        elif self.listing.selection:
+            self.listing.clear_selection()
+        elif self._query:
+            self.query_one("#filter", TextInput).value = ""
+
+    # Adding
+
+    def action_add(self) -> None:
+        """Ask for a path and read what is there."""
+        if self.query_one(Adding).busy:
+            self.app.flash(f"Files are being read; {self.app.key_for('corpus.back')} stops that.")
+            return
+        self.app.push_screen(
+            Prompt(
+                "Add papers",
+                "A file or a folder. Files stay where they are; known ones cost nothing.",
+                value=self.app.prefill("path"),
+                check=_path_problem,
+                suggester=PathSuggester(),
+            ),
+            self._add,
+        )
+
+    def _add(self, answer: str | None) -> None:
+        if answer is not None:
+            self.query_one(Adding).start([Path(answer.strip()).expanduser()])
+
+    def on_adding_finished(self, event: Adding.Finished) -> None:
+        """Say what came of it and show it."""
+        if event.report.files or not event.cancelled:
+            key = self.app.key_for("corpus.problems")
+            self.app.flash(summary(event.report, event.cancelled, key))
+        self.search()
+        self.app.step_done("papers")
+
+    # With the selection
+
+    def _papers(self) -> list[str]:
+        """Ids of the papers an action is meant for; in the reader, the one that is read."""
+        if self.paper is not None and self.pane.reader.has_focus:
+            return [self.paper.id]
+        return sorted({key.partition("#")[0] for key in self.listing.chosen()})
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_tag(self) -> None:
+        """Tag papers."""
+        if (ids := self._papers()) and await flows.tag(self.app, self.corpus, ids):
+            self.search()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_private(self) -> None:
+        """Mark papers private, or not."""
+        if (ids := self._papers()) and await flows.private(self.app, self.corpus, ids):
+            self.search()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_remove(self) -> None:
+        """Remove papers."""
+        if (ids := self._papers()) and await flows.remove(self.app, self.corpus, ids):
+            self.listing.clear_selection()
+            self.search()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_to_dataset(self) -> None:
+        """Make examples of papers."""
+        if ids := self._papers():
+            if await flows.to_dataset(self.app, self.datasets(), ids):
+                self.listing.clear_selection()
+            self.app.step_done("compose")
+
+    def action_problems(self) -> None:
+        """Show the files that could not be read."""
+        self.app.push_screen(ProblemsScreen(self.corpus))
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_copy(self) -> None:
+        """Copy the passage under the cursor, or the citations of the papers chosen."""
+        row = self.listing.current
+        if row is not None and "#" in row.key and not self.listing.selection:
+            passage = await asyncio.to_thread(self.corpus.passage, row.key)
+            await self.app.copy(passage.text, "the passage")
+        elif ids := self._papers():
+            found = [await asyncio.to_thread(self.corpus.paper, name) for name in ids]
+            count = "the citation" if len(ids) == 1 else f"{len(ids)} citations"
+            await self.app.copy("\n".join(map(citation, found)), count)
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_editor(self) -> None:
+        """Open the text in the editor, to read or search it there; the corpus keeps its own."""
+        if ids := self._papers()[:1]:
+            text = await asyncio.to_thread(self.corpus.text, ids[0])
+            if self.app.edit_text(text) is not None:
+                self.app.flash("That was a copy of the text; the corpus is unchanged.")
+
+
+def _path_problem(answer: str) -> str:
+    path = Path(answer.strip()).expanduser()
+    if not answer.strip():
+        return "Type a path, or esc to go back."
+    return "" if path.exists() else f"There is nothing at {path}."
