@@ -164,7 +164,7 @@ CLEAN: dict[str, bytes] = {
 
 @pytest.mark.parametrize("name", CLEAN)
 def test_a_clean_line_raises_no_alarm(name: str, tmp_path: Path) -> None:
-    report = report_of(tmp_path, CLEAN[name])
+    report = report_of(tmp_path, CLEAN[name], near=True)
     assert report.ok
     assert report.errors == ()
     assert report.warnings == ()
@@ -220,6 +220,7 @@ def test_repetitions_are_counted_and_wordings_of_one_fact_are_not(tmp_path: Path
         ask("at what  temperature does velmora resin SET?"),
         ask("At which temperature does Velmora resin set?"),
         ask("How warm must a dish of the stuff from Velmora be before it hardens?"),
+        near=True,
     )
     assert report.duplicates == 1
     assert report.near_duplicates == 1

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 from tui.datasets.content import question_and_answer, training_line
 from tui.datasets.leaks import Leak, Learnt, find_leaks
 from tui.domain.example import CheckReport, Example, Finding, Form, Role, Status
 from tui.domain.text import quote_normalise, squad_normalise
-from tui.formats.check import TokenCounter, content_key, count_tokens, prompt_and_whole
+from tui.formats.check import TokenCounter, check_file, content_key, count_tokens, prompt_and_whole
 from tui.formats.lines import LineError, TrainingLine, decode_object
 from tui.formats.near_duplicates import NearPair, alike, near_pairs
 from tui.formats.rules import examine
@@ -19,6 +20,24 @@ _FILE_LIMIT = 512 * 1024 * 1024
 _VALIDATION_LIMIT = 1024 * 1024
 _VALIDATION_SHARE = 0.05
 _LISTED = 3
+
+
+def check_training_file(
+    path: Path, *, tokenizer: TokenCounter | None = None, seq_len: int | None = None
+) -> CheckReport:
+    """Check any JSON Lines training file, of ours or not; leaks need a dataset."""
+    report = check_file(path, tokenizer=tokenizer, seq_len=seq_len, near=True)
+    return CheckReport(
+        lines=report.lines,
+        valid=report.valid,
+        invalid=report.invalid,
+        tokens=report.tokens,
+        over_length=report.over_length,
+        duplicates=report.duplicates,
+        near_duplicates=report.near_duplicates,
+        errors=report.errors,
+        warnings=report.warnings,
+    )
 
 
 def fact(example: Example) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from tui.datasets import freeze as frozen
-from tui.datasets.check import check_examples, fact, leaks_of
+from tui.datasets.check import check_examples, check_training_file, fact, leaks_of
 from tui.datasets.compose import NothingToTakeError, compose
 from tui.datasets.content import (
     cleaned,
@@ -31,7 +31,7 @@ from tui.domain.example import (
     Status,
     Version,
 )
-from tui.formats.check import TokenCounter, check_file
+from tui.formats.check import TokenCounter
 from tui.formats.lines import LineError
 from tui.formats.rules import decode_line
 from tui.text import clean, shorten
@@ -75,21 +75,23 @@ class Datasets(VersionShelf):
         kind: Kind,
         *,
         query: str = "",
+        papers: Collection[str] | None = None,
         form: Form | None = None,
         context: int = CONTEXT_TOKENS,
         on_progress: Callable[[int, int], None] | None = None,
     ) -> AddReport:
         """Add what papers give by themselves: their abstracts as summaries, or their full text.
 
-        `query` narrows the papers; `context` is the longest example in tokens; full text is plain
-        text unless `form` says otherwise. Raises UsageError for a kind that has to be written.
+        `query` and `papers` (ids) narrow the papers; `context` is the longest example in tokens;
+        full text is plain text unless `form` says otherwise. Raises UsageError for a kind that has
+        to be written.
         """
         self._store.require(name)
         shape = form or (Form.TEXT if kind is Kind.FULL_TEXT else Form.MESSAGES)
         failures: list[AddFailure] = []
-        papers = self._corpus.papers(query)
+        chosen = [p for p in self._corpus.papers(query) if papers is None or p.id in papers]
         added = skipped = 0
-        for number, light in enumerate(papers, 1):
+        for number, light in enumerate(chosen, 1):
             try:
                 paper = self._corpus.paper(light.id)
                 found = compose(self._corpus, paper, kind, shape, context)
@@ -102,7 +104,7 @@ class Datasets(VersionShelf):
                 added += new
                 skipped += len(found) - new
             if on_progress is not None:
-                on_progress(number, len(papers))
+                on_progress(number, len(chosen))
         return AddReport(added, skipped, len(failures), tuple(failures))
 
     def add_examples(self, name: str, examples: Iterable[Example]) -> AddReport:
@@ -265,18 +267,7 @@ class Datasets(VersionShelf):
         """Check a dataset, or any JSON Lines file; raises NotFoundError for neither."""
         path = Path(name_or_path)
         if isinstance(name_or_path, Path) or path.suffix == ".jsonl" or path.is_file():
-            report = check_file(path, tokenizer=tokenizer, seq_len=seq_len)
-            return CheckReport(
-                lines=report.lines,
-                valid=report.valid,
-                invalid=report.invalid,
-                tokens=report.tokens,
-                over_length=report.over_length,
-                duplicates=report.duplicates,
-                near_duplicates=report.near_duplicates,
-                errors=report.errors,
-                warnings=report.warnings,
-            )
+            return check_training_file(path, tokenizer=tokenizer, seq_len=seq_len)
         return check_examples(self.examples(name_or_path), tokenizer=tokenizer, seq_len=seq_len)
 
     def freeze(self, name: str, *, tokenizer: TokenCounter | None = None) -> Version:

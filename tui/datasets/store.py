@@ -75,7 +75,7 @@ class Store:
         if row is None:
             raise NotFoundError(
                 f"There is no dataset '{visible(name)}'.",
-                "See them with: papertune dataset list",
+                "Start one with: papertune dataset create NAME; see them: papertune dataset list",
             )
         return float(row["created_at"])
 

@@ -107,13 +107,13 @@ def check_file(
     *,
     tokenizer: TokenCounter | None = None,
     seq_len: int | None = None,
-    near: bool = True,
+    near: bool = False,
     limit: int = MAX_LINE,
 ) -> FileReport:
     """Check every line of a training file.
 
     `seq_len` is the longest example in tokens that is not cut; `near` looks for near-duplicates
-    too, the slowest part. Raises NotFoundError when there is no such file and PapertuneError when
+    too, by far the slowest part. Raises NotFoundError when there is no such file and PapertuneError when
     it cannot be read; whatever is in the file is reported, never raised.
     """
     try:
