@@ -8,6 +8,7 @@ from tui.domain.endpoint import Endpoint, EndpointKind
 from tui.domain.errors import MissingError, NotFoundError
 from tui.domain.model import ModelCard
 from tui.mistral.client import Client
+from tui.mistral.errors import EngineOff
 from tui.mistral.ledger import Ledger
 from tui.settings import Credentials, SecretStr, Settings
 from tui.settings.settings import nearest
@@ -76,8 +77,8 @@ class Endpoints:
     def client(self, name: str | None = None) -> Client:
         """The client of an endpoint.
 
-        Raises MissingError when the local engine is off or an endpoint has no key yet, and
-        UsageError when the key's file can be read by others.
+        Raises EngineOff when the local engine is off, MissingError when an endpoint has no key
+        yet, and UsageError when the key's file can be read by others.
         """
         endpoint = self.get(name)
         key = self._key(endpoint)
@@ -109,9 +110,7 @@ class Endpoints:
         if endpoint.kind is EndpointKind.LOCAL:
             address = self._engine.address()
             if address is None:
-                raise MissingError(
-                    "The local engine is not running.", "Start it with: papertune engine start"
-                )
+                raise EngineOff
             return address[1]
         key = self._credentials.get(endpoint.name)
         if key is None and endpoint.kind is EndpointKind.MISTRAL:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tui.domain.chat import Usage
 from tui.domain.endpoint import Endpoint, EndpointKind
-from tui.domain.errors import ConflictError, ExitCode, PapertuneError, UsageError
+from tui.domain.errors import ConflictError, ExitCode, MissingError, PapertuneError, UsageError
 from tui.text import shorten, visible
 
 _LONGEST = 300
@@ -96,6 +96,15 @@ class Unreachable(ApiError):  # noqa: N818 - reads as what the endpoint is
         super().__init__(message, remedy)
         self.reached = reached
         self.exit_code = exit_code
+
+
+class EngineOff(MissingError):  # noqa: N818 - reads as what it is
+    """The engine of this machine does not run; jobs that train go on without it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The local engine is not running.", "Start it with: papertune engine start"
+        )
 
 
 class CutStream(ApiError):  # noqa: N818 - reads as what happened
