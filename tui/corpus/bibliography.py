@@ -1,0 +1,201 @@
+"""BibTeX in and out: each broken entry is one failure, never the whole file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tui.corpus import store
+from tui.corpus.document import Document, Entry, Metadata
+from tui.corpus.identity import find_arxiv, find_doi
+from tui.corpus.paths import stored
+from tui.corpus.pool import SECONDS_PER_FILE, read_one
+from tui.corpus.worker import Request
+from tui.domain.errors import UsageError
+from tui.domain.paper import Failure, FileKind, FileStatus, Paper
+from tui.storage.workspace import Workspace
+from tui.text import visible
+
+_MOST_ENTRIES = 100_000
+_ACCENTED = re.compile(r"\\|[{}~]|--|``|''")
+
+
+@dataclass(frozen=True, slots=True)
+class ImportReport:
+    """What `corpus import` did; `added`, `updated` and `failed` add up to `entries`."""
+
+    entries: int = 0
+    added: int = 0
+    updated: int = 0
+    failed: int = 0
+    papers: int = 0
+    failures: tuple[Failure, ...] = ()
+
+
+def read(text: str) -> Document:
+    """The entries of a BibTeX file, each with its metadata or its problem. Run in a worker."""
+    import bibtexparser
+    from bibtexparser import middlewares, model
+
+    logging.disable(logging.CRITICAL)
+    library = bibtexparser.parse_string(text, append_middleware=[middlewares.NormalizeFieldKeys()])
+    entries: list[Entry] = []
+    for block in library.blocks[:_MOST_ENTRIES]:
+        if isinstance(block, model.Entry):
+            entries.append(_entry(block))
+        elif isinstance(block, model.DuplicateBlockKeyBlock | model.DuplicateFieldKeyBlock):
+            original = block.ignore_error_block
+            if isinstance(original, model.Entry):
+                entries.append(_entry(original))
+        elif isinstance(block, model.ParsingFailedBlock):
+            line = (block.start_line or 0) + 1
+            key = re.match(r"\s*@\w+\s*\{\s*([^,\s}]+)", block.raw or "")
+            entries.append(
+                Entry(key[1] if key else "", problem=f"line {line}: not a complete entry")
+            )
+    return Document(Metadata(), (), bibliography=tuple(entries))
+
+
+def _entry(block: object) -> Entry:
+    fields = {field.key: str(field.value) for field in block.fields}  # type: ignore[attr-defined]
+    key = str(block.key)  # type: ignore[attr-defined]
+
+    def value(*names: str) -> str:
+        return next((plain(fields[name]) for name in names if fields.get(name)), "")
+
+    title = value("title")
+    if not title:
+        return Entry(key, problem="the entry has no title")
+    years = re.search(r"\b(1[5-9]\d\d|20\d\d)\b", value("year", "date"))
+    eprint = value("eprint") if "arxiv" in value("archiveprefix", "eprinttype").lower() else ""
+    return Entry(
+        key,
+        Metadata(
+            title=title,
+            authors=names(fields.get("author", "")),
+            year=int(years[1]) if years else None,
+            venue=value("journal", "journaltitle", "booktitle", "school", "institution"),
+            doi=find_doi(value("doi", "url")),
+            arxiv=find_arxiv(eprint or value("eprint", "url", "journal", "note")),
+            abstract=value("abstract"),
+            tags=tuple(t for t in re.split(r"\s*[,;]\s*", value("keywords")) if t),
+        ),
+    )
+
+
+def plain(value: str) -> str:
+    """A field's value as plain words: accents composed, braces and commands gone."""
+    if _ACCENTED.search(value):
+        from pylatexenc.latex2text import LatexNodes2Text
+
+        converter = LatexNodes2Text(math_mode="verbatim", keep_braced_groups=False)
+        value = converter.latex_to_text(value[:50_000], tolerant_parsing=True)
+    return " ".join(value.split())
+
+
+def names(value: str) -> tuple[str, ...]:
+    """Authors as `Given Family`; BibTeX separates them by `and` outside braces."""
+    found = []
+    for part in re.split(r"\s+and\s+", " ".join(value.split())):
+        if part.startswith("{") and part.endswith("}"):
+            found.append(plain(part))
+            continue
+        pieces = [plain(piece) for piece in part.split(",")]
+        if len(pieces) == 2:
+            found.append(f"{pieces[1]} {pieces[0]}".strip())
+        elif len(pieces) > 2:
+            found.append(f"{pieces[2]} {pieces[0]} {pieces[1]}".strip())
+        else:
+            found.append(pieces[0])
+    return tuple(name for name in found if name and name.lower() != "others")
+
+
+def import_file(workspace: Workspace, path: Path) -> ImportReport:
+    """Make a paper of every entry that no work exists for, and complete the works that do.
+
+    Raises UsageError when the file cannot be read as BibTeX at all.
+    """
+    absolute = path.expanduser().absolute()
+    try:
+        status = absolute.stat()
+    except OSError as error:
+        raise UsageError(
+            f"{visible(str(path))} cannot be read: {error.strerror or error}.", "Name a .bib file."
+        ) from error
+    request = Request(os.fsencode(absolute), FileKind.BIBTEX, False, SECONDS_PER_FILE)
+    reply = read_one(request)
+    if reply.extracted is None:
+        raise UsageError(
+            f"{visible(str(path))} cannot be read: {reply.reason}.", "Name a .bib file."
+        )
+    entries = reply.extracted.bibliography
+    if not entries:
+        raise UsageError(
+            f"{visible(str(path))} holds no BibTeX entry.", "Entries look like @article{key, …}."
+        )
+    row = store.FileRow(
+        stored(absolute), FileKind.BIBTEX, status.st_size, status.st_mtime_ns,
+        status=FileStatus.SKIPPED, reason="a bibliography: it completes the papers' records",
+    )  # fmt: skip
+    added = updated = 0
+    with workspace.transaction() as db:
+        store.put_bibliography(db, row, entries)
+        for entry in entries:
+            if entry.problem:
+                continue
+            if store.match(db, entry.metadata):
+                updated += 1
+            else:
+                store.put_record(db, entry.metadata)
+                added += 1
+    failures = tuple(
+        Failure(visible(entry.key) or visible(str(path)), entry.problem)
+        for entry in entries
+        if entry.problem
+    )
+    total = workspace.connection().execute("SELECT count(*) FROM paper").fetchone()[0]
+    return ImportReport(len(entries), added, updated, len(failures), total, failures)
+
+
+_SPECIAL = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&",
+            "#": r"\#", "_": r"\_", "$": r"\$", "~": r"\textasciitilde{}",
+            "^": r"\textasciicircum{}"}  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
+
+
+def export(papers: Iterable[Paper]) -> str:
+    """BibTeX entries in UTF-8, keyed by the papers' ids."""
+    return "\n".join(_exported(paper) for paper in papers)
+
+
+def _exported(paper: Paper) -> str:
+    fields: Sequence[tuple[str, str]] = (
+        ("title", "{" + _escaped(paper.title) + "}"),
+        ("author", " and ".join(_exported_name(author) for author in paper.authors)),
+        ("year", str(paper.year or "")),
+        ("journal", _escaped(paper.venue)),
+        ("doi", paper.doi),
+        ("eprint", paper.arxiv),
+        ("archiveprefix", "arXiv" if paper.arxiv else ""),
+        ("keywords", _escaped(", ".join(paper.tags))),
+        ("abstract", _escaped(paper.abstract)),
+    )
+    lines = [f"  {name} = {{{value}}}," for name, value in fields if value]
+    kind = "article" if paper.venue else "misc"
+    return "\n".join([f"@{kind}{{{paper.id},", *lines, "}", ""])
+
+
+def _exported_name(name: str) -> str:
+    """`Family, Given`; a name of one word or with a comma or `and` in it is kept whole."""
+    text = _escaped(name)
+    if " " not in name or "," in name or " and " in name:
+        return "{" + text + "}"
+    given, family = text.rsplit(" ", 1)
+    return f"{family}, {given}"

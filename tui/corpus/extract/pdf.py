@@ -1,0 +1,227 @@
+"""PDF through pdfium: the lines of each page with the place and font of a few characters each."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+import time
+from collections import Counter
+
+from tui.corpus import headings, metadata
+from tui.corpus.document import Document, Unreadable
+from tui.corpus.layout import Line, Page
+from tui.corpus.normalise import mend
+from tui.domain.paper import FileStatus
+
+MOST_PAGES = 5000
+# A page with more characters than this is a bomb or a database print, not prose.
+_MOST_CHARACTERS = 200_000
+_BOLD = re.compile(r"bold|black|heavy|demi|semib|medi(?!um)|cmbx|cmssbx|bx\d|-b$|\.b$|\bbd", re.I)
+_ITALIC = re.compile(r"ital|obl|cmti|cmsl|-it$|\bti\d", re.I)
+_GARBLED_SHARE = 0.10
+# Words that make up a fifth of any prose in the languages that papers are written in.
+_COMMON = frozenset(
+    ["the", "of", "and", "to", "in", "a", "is", "that", "for", "with", "as", "on", "we", "are", "by", "be", "this", "from", "an", "it", "at", "or", "not", "which", "der", "die", "und", "das", "ist", "von", "mit", "den", "ein", "eine", "für", "auf", "le", "la", "les", "des", "et", "de", "un", "une", "en", "est", "dans", "pour", "que", "el", "los", "del", "las", "por", "con", "para", "il", "di", "che", "per", "non", "da", "do", "dos", "uma", "com", "não", "het", "een", "van"]
+)
+
+
+def read(data: bytes, seconds: float) -> Document:
+    """Read a PDF; after `seconds` it stops and keeps the pages it has.
+
+    Raises Unreadable: "password needed", "not a PDF or damaged", "scanned: needs OCR",
+    "garbled text".
+    """
+    import pypdfium2
+
+    if not data:
+        raise Unreadable("empty file")
+    if b"%PDF-" not in data[:4096] and re.match(rb"\s*(<!doctype html|<html)", data[:1024], re.I):
+        raise Unreadable("not a PDF: a web page saved under a PDF's name")
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        text = str(error).lower()
+        if "password" in text or "security" in text:
+            raise Unreadable("password needed") from error
+        raise Unreadable("not a PDF or damaged") from error
+    try:
+        return _read(document, time.monotonic() + seconds)
+    finally:
+        document.close()
+
+
+def _read(document: object, deadline: float) -> Document:
+    count = len(document)  # type: ignore[arg-type]
+    if not count:
+        raise Unreadable("not a PDF or damaged: it has no pages")
+    pages, lost, images = [], [], 0
+    reason = ""
+    for number in range(min(count, MOST_PAGES)):
+        if time.monotonic() > deadline:
+            reason = f"pages {number + 1} to {count} were left: reading took too long"
+            break
+        try:
+            page = _page(document, number)
+        except Exception:
+            lost.append(number + 1)
+            continue
+        pages.append(page)
+    if count > MOST_PAGES and not reason:
+        reason = f"pages {MOST_PAGES + 1} to {count} were left: too many for a paper"
+    if lost:
+        named = ", ".join(map(str, lost[:20])) + ("…" if len(lost) > 20 else "")
+        reason = "; ".join(filter(None, [reason, f"unreadable pages: {named}"]))
+    text_characters = sum(page.characters for page in pages)
+    if text_characters < 20 * max(1, len(pages)) and text_characters < 2000:
+        images = sum(_has_image(document, number) for number in range(min(count, 5)))
+        if not pages or (text_characters == 0 and not images):
+            raise Unreadable(
+                "no text in it" if pages else "not a PDF or damaged: no page is readable"
+            )
+        if images:
+            raise Unreadable("scanned: needs OCR")
+    _refuse_garbled(pages)
+    outline = _outline(document)
+    told = {str(key): str(value) for key, value in _told(document).items()}
+    front, rest = metadata.front_matter(pages, told)
+    blocks = headings.structure(rest, outline)
+    return Document(
+        metadata.complete(front, blocks),
+        tuple(blocks),
+        pages=count,
+        status=FileStatus.PARTLY if reason else FileStatus.READ,
+        reason=reason,
+    )
+
+
+def _told(document: object) -> dict[str, str]:
+    try:
+        return dict(document.get_metadata_dict())  # type: ignore[attr-defined]
+    except Exception:
+        return {}
+
+
+def _outline(document: object) -> list[tuple[int, str]]:
+    """The outline's titles with their levels, counted from 1."""
+    found = []
+    try:
+        for item in document.get_toc(max_depth=5):  # type: ignore[attr-defined]
+            title = getattr(item, "title", None) or item.get_title()
+            if title:
+                found.append((int(item.level) + 1, str(title)))
+            if len(found) >= 2000:
+                break
+    except Exception:
+        return found
+    return found
+
+
+def _has_image(document: object, number: int) -> bool:
+    from pypdfium2 import raw
+
+    try:
+        page = document[number]  # type: ignore[index]
+        return any(item.type == raw.FPDF_PAGEOBJ_IMAGE for item in page.get_objects(max_depth=3))
+    except Exception:
+        return True
+
+
+def _page(document: object, number: int) -> Page:
+    """A page's lines in pdfium's order.
+
+    One character in the middle of a line gives its font and size, the first and last its place:
+    asking for every character would cost several times the extraction itself.
+    """
+    from pypdfium2 import raw
+
+    page = document[number]  # type: ignore[index]
+    textpage = page.get_textpage()
+    try:
+        width, height = page.get_size()
+        count = textpage.count_chars()
+        kept = min(count, _MOST_CHARACTERS)
+        buffer = (ctypes.c_ushort * (kept + 1))()
+        got = raw.FPDFText_GetText(textpage, 0, kept, buffer) - 1 if kept > 0 else 0
+        encoded = bytes(buffer)[: max(0, got) * 2]
+        text = encoded.decode("utf-16-le", "replace")
+        # Offsets count UTF-16 units; where a character takes two, they are counted anew.
+        wide = len(text) != got
+        lines = _lines(raw, textpage.raw, text, wide=wide, exact=got == count)
+        return Page(number + 1, width, height, lines, len(text))
+    finally:
+        textpage.close()
+        page.close()
+
+
+def _lines(raw: object, textpage: object, text: str, *, wide: bool, exact: bool) -> list[Line]:
+    index_of = raw.FPDFText_GetCharIndexFromTextIndex  # type: ignore[attr-defined]
+    box = raw.FPDFText_GetCharBox  # type: ignore[attr-defined]
+    size_of = raw.FPDFText_GetFontSize  # type: ignore[attr-defined]
+    matrix_of = raw.FPDFText_GetMatrix  # type: ignore[attr-defined]
+    font_of = raw.FPDFText_GetFontInfo  # type: ignore[attr-defined]
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    matrix = raw.FS_MATRIX()  # type: ignore[attr-defined]
+    flags = ctypes.c_int()
+    name = ctypes.create_string_buffer(96)
+    fonts: dict[bytes, tuple[bool, bool]] = {}
+    lines: list[Line] = []
+    offset = 0
+    for part in text.split("\r\n"):
+        length = len(part.encode("utf-16-le")) // 2 if wide else len(part)
+        start, offset = offset, offset + length + 2
+        stripped = part.strip()
+        if not stripped:
+            continue
+        lead = len(part) - len(part.lstrip())
+        begin, end = start + lead, start + lead + len(stripped) - 1
+        middle = (begin + end) // 2
+        if not exact:
+            begin, middle, end = (index_of(textpage, i) for i in (begin, middle, end))
+        if not box(textpage, begin, left, right, bottom, top):
+            continue
+        x0, y0, high = left.value, bottom.value, top.value
+        box(textpage, end, left, right, bottom, top)
+        x1, y1 = right.value, bottom.value
+        size = size_of(textpage, middle)
+        turned = False
+        if matrix_of(textpage, middle, matrix):
+            turned = abs(matrix.b) > abs(matrix.a)
+            scale = (matrix.c * matrix.c + matrix.d * matrix.d) ** 0.5
+            size *= scale if 0.01 < scale < 1000 else 1.0
+        if size < 1.5:
+            # Type 3 fonts tell no size; a line's is then guessed from its tallest known character.
+            size = max(4.0, min(40.0, (high - y0) * 1.3))
+        bold = italic = False
+        if len(stripped) <= 160:
+            got = font_of(textpage, middle, name, 96, flags)
+            key = name.raw[: max(0, got - 1)] if got <= 96 else b""
+            style = fonts.get(key)
+            if style is None:
+                decoded = key.decode("utf-8", "replace")
+                style = bool(_BOLD.search(decoded)), bool(_ITALIC.search(decoded))
+                fonts[key] = style
+            bold, italic = style
+        lines.append(
+            Line(mend(stripped), x0, x1, y0, y1, high, round(size, 1), bold, italic, turned)
+        )
+    return lines
+
+
+def _refuse_garbled(pages: list[Page]) -> None:
+    """Refuse a text layer whose codes mean nothing: no reader would see these characters."""
+    sample = "".join(line.text for page in pages[:20] for line in page.lines)[:40_000]
+    letters = Counter(
+        "odd" if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c not in "\t\n\x02")
+        else "latin" if c.isascii() and c.isalpha() else "other"
+        for c in sample
+    )  # fmt: skip
+    total = sum(letters.values())
+    if total and letters["odd"] > _GARBLED_SHARE * total:
+        raise Unreadable("garbled text: its fonts do not say which characters they show")
+    words = re.findall(
+        r"[A-Za-z]+", " ".join(line.text for page in pages[:20] for line in page.lines)
+    )
+    if len(words) >= 300 and letters["latin"] > total / 2:
+        common = sum(1 for word in words if word.lower() in _COMMON)
+        if common < len(words) * 0.01:
+            raise Unreadable("garbled text: no word of it is one")

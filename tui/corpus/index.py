@@ -1,0 +1,329 @@
+"""The search index: tantivy beside SQLite, always rebuildable from it.
+
+Documents are passages; a work without any is one document of its record. The index remembers how
+far along the database's sequence of changes it is, so several indexes of one workspace (one per
+host, where the workspace is on a network file system) each catch up on their own, and a crash
+between two commits repeats work but loses none.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tantivy
+
+from tui.corpus import query as q
+from tui.corpus.search import Plan
+from tui.storage import atomic
+from tui.storage.workspace import Workspace
+
+# Changes whenever the fields or their analysis do; an index of another version is rebuilt.
+VERSION = 1
+_STATE = "papertune.json"
+_HEAP = 64 * 1024 * 1024
+_BATCH = 200
+_MOST_GROUPS = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Hits as (score, passage id or paper id), and what to mark in them."""
+
+    hits: tuple[tuple[float, str, str], ...]
+    words: frozenset[str]
+    prefixes: tuple[str, ...]
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field(
+        "paper", stored=True, fast=True, tokenizer_name="raw", index_option="basic"
+    )
+    builder.add_text_field("passage", stored=True, tokenizer_name="raw", index_option="basic")
+    for name in ("text", "title", "authors", "section", "venue", "tags"):
+        builder.add_text_field(name, tokenizer_name="papertune")
+    builder.add_text_field("abstract", tokenizer_name="papertune", index_option="freq")
+    builder.add_integer_field("year", indexed=True, fast=True)
+    return builder.build()
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for part in (
+        tantivy.Filter.remove_long(80),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+    ):
+        builder = builder.filter(part)
+    return builder.build()
+
+
+class SearchIndex:
+    """Opens, follows and asks the index of a workspace; safe to use from several threads."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._lock = threading.RLock()
+        self._writing = threading.Lock()
+        self._index: tantivy.Index | None = None
+        self._schema = _schema()
+        self._stamp: tuple[int, int] | None = None
+
+    @property
+    def folder(self) -> Path:
+        """Where the index lies."""
+        return self._workspace.index
+
+    def update(self, *, wait: float = 0.0, step: Callable[[], None] | None = None) -> bool:
+        """Bring the index up to date; false when another process is at it (or it cannot be written).
+
+        `wait` is how many seconds to wait for that process. `step` is called between batches.
+        """
+        if self._position() >= self._newest():
+            return True
+        deadline = time.monotonic() + wait
+        if not self._writing.acquire(timeout=max(wait, 0.001)):
+            return False
+        try:
+            while True:
+                try:
+                    return self._follow(step)
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        return False
+                    time.sleep(0.1)
+                except OSError:
+                    return False
+        finally:
+            self._writing.release()
+
+    def rebuild(self, *, wait: float = 10.0) -> bool:
+        """Throw the index away and make it anew; false when another process is at it."""
+        with suppress(OSError), self._exclusive():
+            self._discard()
+        return self.update(wait=wait)
+
+    def _discard(self) -> None:
+        with self._lock:
+            self._index = None
+            self._stamp = None
+            if self.folder.exists():
+                # Renamed first: a half-deleted index must never be taken for one.
+                grave = self.folder.with_name(f".{self.folder.name}.{time.time_ns()}.old")
+                self.folder.rename(grave)
+                shutil.rmtree(grave, ignore_errors=True)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """Be the only writer on this host; raises BlockingIOError when another process is.
+
+        The lock lies beside the index, so that it outlives an index that is thrown away.
+        """
+        lock = self.folder.with_name(f"{self.folder.name}.lock")
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        with lock.open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+
+    def search(self, parsed: q.Query, limit: int, papers: Collection[str] | None = None) -> Found:
+        """The best passages: first those with every word, then those with the most telling ones."""
+        nothing = Found((), frozenset(), ())
+        if parsed.empty or limit <= 0 or (papers is not None and not papers):
+            return nothing
+        return self._guarded(lambda searcher: self._ask(searcher, parsed, limit, papers), nothing)
+
+    def papers(self, parsed: q.Query, ranked: int = 2000) -> list[str]:
+        """The papers that hold a match: the best `ranked` passages' first, then all the others."""
+
+        def ask(searcher: tantivy.Searcher) -> list[str]:
+            strict = Plan(self._schema, searcher, parsed).strict()
+            hits = searcher.search(strict, ranked, count=False).hits
+            found = dict.fromkeys(searcher.doc(address).get_first("paper") for _, address in hits)
+            if len(hits) == ranked:
+                groups = {"papers": {"terms": {"field": "paper", "size": _MOST_GROUPS}}}
+                buckets = searcher.aggregate(strict, groups)["papers"]["buckets"]
+                found.update(dict.fromkeys(bucket["key"] for bucket in buckets))
+            return list(found)
+
+        return self._guarded(ask, [])
+
+    def _ask(
+        self,
+        searcher: tantivy.Searcher,
+        parsed: q.Query,
+        limit: int,
+        papers: Collection[str] | None,
+    ) -> Found:
+        plan = Plan(self._schema, searcher, parsed, papers)
+        found: dict[tuple[str, str], float] = {}
+        loose = plan.loose()
+        first = [plan.strict()] if loose is None or not parsed.question else []
+        for query in [*first, loose]:
+            if query is None or len(found) >= limit:
+                continue
+            for score, address in searcher.search(query, limit, count=False).hits:
+                document = searcher.doc(address)
+                key = (document.get_first("paper"), document.get_first("passage"))
+                if key not in found and len(found) < limit:
+                    found[key] = float(score)
+        hits = tuple((score, paper, passage) for (paper, passage), score in found.items())
+        return Found(hits, frozenset(plan.words), plan.prefixes)
+
+    def _guarded(self, ask: Callable[[tantivy.Searcher], Any], nothing: Any) -> Any:
+        """Ask; a damaged index is rebuilt once and asked again."""
+        for attempt in (1, 2):
+            searcher = self._searcher()
+            if searcher is None:
+                return nothing
+            try:
+                return ask(searcher)
+            except BaseException as error:
+                if not _is_damage(error):
+                    raise
+                if attempt == 1:
+                    self.rebuild()
+        return nothing
+
+    def _searcher(self) -> tantivy.Searcher | None:
+        with self._lock:
+            try:
+                index = self._open(create=False)
+                if index is None:
+                    return None
+                stamp = self._meta_stamp()
+                if stamp != self._stamp:
+                    index.reload()
+                    self._stamp = stamp
+                return index.searcher()
+            except BaseException as error:
+                if not _is_damage(error):
+                    raise
+                self._index = None
+        self.rebuild()
+        with self._lock:
+            index = self._open(create=False)
+            return index.searcher() if index is not None else None
+
+    def _meta_stamp(self) -> tuple[int, int] | None:
+        try:
+            status = (self.folder / "meta.json").stat()
+        except OSError:
+            self._index = None
+            return None
+        return status.st_mtime_ns, status.st_ino
+
+    def _open(self, *, create: bool) -> tantivy.Index | None:
+        if self._index is not None and (self.folder / "meta.json").exists():
+            return self._index
+        self._index, self._stamp = None, None
+        if not (self.folder / "meta.json").exists():
+            if not create:
+                return None
+            self.folder.mkdir(parents=True, exist_ok=True)
+        index = tantivy.Index(self._schema, str(self.folder), reuse=True)
+        index.register_tokenizer("papertune", _analyzer())
+        index.config_reader("manual", 0)
+        self._index = index
+        return index
+
+    def _db(self) -> sqlite3.Connection:
+        return self._workspace.connection()
+
+    def _newest(self) -> int:
+        return int(self._db().execute("SELECT coalesce(max(seq), 0) FROM change").fetchone()[0])
+
+    def _library(self) -> str:
+        return str(self._db().execute("SELECT id FROM library").fetchone()[0])
+
+    def _position(self) -> int:
+        """How far the index on disk is; -1 when there is none that belongs to this library."""
+        try:
+            state = json.loads((self.folder / _STATE).read_text(encoding="utf-8"))
+            fits = state["version"] == VERSION and state["library"] == self._library()
+            position = int(state["position"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return -1
+        if not fits or not (self.folder / "meta.json").exists() or position > self._newest():
+            return -1
+        return position
+
+    def _follow(self, step: Callable[[], None] | None) -> bool:
+        with self._exclusive():
+            # Read under the lock: another process may have caught up, or begun anew, meanwhile.
+            position = self._position()
+            if position < 0:
+                self._discard()
+                position = 0
+            try:
+                with self._lock:
+                    index = self._open(create=True)
+                assert index is not None
+                writer = index.writer(_HEAP, 1)
+            except ValueError:
+                self._discard()
+                raise BlockingIOError from None
+            self._mark(position)
+            while rows := self._changes(position):
+                for _, paper in rows:
+                    writer.delete_documents_by_term("paper", paper)
+                    for document in self._documents(paper):
+                        writer.add_document(tantivy.Document.from_dict(document, self._schema))
+                writer.commit()
+                position = rows[-1][0]
+                self._mark(position)
+                if step:
+                    step()
+            writer.wait_merging_threads()
+        return True
+
+    def _mark(self, position: int) -> None:
+        state = {"version": VERSION, "library": self._library(), "position": position}
+        atomic.write_json(self.folder / _STATE, state)
+
+    def _changes(self, position: int) -> list[tuple[int, str]]:
+        query = "SELECT seq, paper FROM change WHERE seq > ? ORDER BY seq LIMIT ?"
+        return [(row[0], row[1]) for row in self._db().execute(query, (position, _BATCH))]
+
+    def _documents(self, paper: str) -> list[dict[str, Any]]:
+        db = self._db()
+        row = db.execute(
+            "SELECT title, venue, year, abstract FROM paper WHERE id = ?", (paper,)
+        ).fetchone()
+        if row is None:
+            return []
+        authors = db.execute("SELECT name FROM author WHERE paper = ? ORDER BY position", (paper,))
+        tags = db.execute("SELECT name FROM tag WHERE paper = ?", (paper,))
+        record: dict[str, Any] = {
+            "paper": paper,
+            "title": row["title"],
+            "authors": [" , ".join(name for (name,) in authors)],
+            "venue": row["venue"],
+            "tags": [name for (name,) in tags],
+        }
+        if row["year"]:
+            record["year"] = row["year"]
+        documents = []
+        query = "SELECT id, section, kind, text FROM passage WHERE paper = ? ORDER BY position"
+        for passage, section, kind, text in db.execute(query, (paper,)):
+            document = {**record, "passage": passage, "section": section, "text": text}
+            if kind == "abstract":
+                document["abstract"] = text
+            documents.append(document)
+        if not documents:
+            documents = [{**record, "passage": "", "text": row["abstract"]}]
+        return documents
+
+
+def _is_damage(error: BaseException) -> bool:
+    """Whether an exception of the index library means that its files are damaged."""
+    return type(error).__name__ == "PanicException" or isinstance(error, ValueError | OSError)

@@ -1,0 +1,62 @@
+"""Making extracted characters the ones that a reader would type, and nothing more.
+
+NFKC as a whole would turn x² into x2 and ℝ into R, so only ligatures, spaces and the split
+accents of old TeX fonts are mended here; NFC is left to `tui.text.clean`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+_LIGATURES = {
+    0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st",
+    0xFB06: "st", 0x0132: "IJ", 0x0133: "ij", 0x00A0: " ", 0x2007: " ", 0x2009: " ",
+    0x200A: " ", 0x202F: " ", 0x00AD: "",
+}  # fmt: skip
+_COMBINING = {
+    "´": "\u0301", "`": "\u0300", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303",
+    "¸": "\u0327", "ˇ": "\u030c", "˘": "\u0306", "˚": "\u030a", "˝": "\u030b", "¯": "\u0304",
+}  # fmt: skip
+_ACCENT_FIRST = re.compile(r"(?<=[A-Za-z(\s])([´¨ˆ˜ˇ˘˚˝¯])([A-Za-zı])|^([´¨ˆ˜ˇ˘˚˝¯])([A-Za-zı])")
+_HYPHENATED = re.compile(r"([^\W\d_]+)(?:[\u0002\ufffe]|-\n)\s*([^\W\d_]+)")
+_MARKS = re.compile("[\u0002\ufffe]\\s*")
+
+
+def mend(text: str) -> str:
+    """Ligatures written out, exotic spaces plain, an accent before its letter put onto it."""
+    if text.isascii():
+        return text
+    text = text.translate(_LIGATURES)
+
+    def compose(match: re.Match[str]) -> str:
+        accent, letter = match[1] or match[3], match[2] or match[4]
+        letter = {"ı": "i"}.get(letter, letter)
+        composed = unicodedata.normalize("NFC", letter + _COMBINING[accent])
+        return composed if len(composed) == 1 else match[0]
+
+    return _ACCENT_FIRST.sub(compose, text)
+
+
+def joiner(text: str) -> Callable[[str], str]:
+    """A function that joins words cut at line ends, by the spellings used elsewhere in `text`.
+
+    pdfium marks such a hyphen U+0002 or U+FFFE and does not say whether it belongs to the word:
+    where the text also has the word hyphenated and never whole, the hyphen stays.
+    """
+    words = set(re.findall(r"[^\W_]+(?:-[^\W_]+)*", text.lower()))
+
+    def replace(match: re.Match[str]) -> str:
+        left, right = match[1], match[2]
+        whole, hyphenated = left + right, f"{left}-{right}"
+        if whole.lower() not in words and (hyphenated.lower() in words or right[:1].isupper()):
+            return hyphenated
+        return whole
+
+    def join(line: str) -> str:
+        if "\u0002" not in line and "\ufffe" not in line and "-\n" not in line:
+            return line
+        return _MARKS.sub("-", _HYPHENATED.sub(replace, line))
+
+    return join
