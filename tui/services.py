@@ -116,7 +116,14 @@ class Services:
         """Fine-tuning jobs."""
         from tui.jobs import Jobs
 
-        return Jobs(self.workspace, self.datasets, self.endpoints, self.ledger)
+        return Jobs(
+            self.workspace,
+            self.datasets,
+            self.endpoints,
+            self.ledger,
+            gate=self.gate,
+            engine=self.engine,
+        )
 
     @cached_property
     def chat(self) -> Chat:

@@ -41,9 +41,7 @@ def progress_line(event: StepProgress) -> str:
         return f"  step {figures['training_step']:>4}  loss: {', '.join(losses)}"
     if "total" in figures:
         return f"  {figures['done']} of {figures['total']} answers"
-    if "pull" in figures:
-        return f"  {_pull(figures['pull'])}"
-    return ""
+    return f"  {figures['fetching']}" if "fetching" in figures else ""
 
 
 def finished_lines(event: Finished) -> Iterator[str]:
@@ -69,12 +67,6 @@ def finished_lines(event: Finished) -> Iterator[str]:
 
 def _interval(value: Mapping[str, float]) -> str:
     return f"{value['value'] * 100:.0f} ({value['low'] * 100:.0f}–{value['high'] * 100:.0f})"
-
-
-def _pull(progress: Mapping[str, Any]) -> str:
-    done, total = progress.get("done"), progress.get("total")
-    share = f" {done / total * 100:.0f} %" if done and total else ""
-    return f"{progress.get('message') or 'fetching the model'}{share}"
 
 
 def _papers(figures: Mapping[str, Any]) -> str:

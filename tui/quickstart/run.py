@@ -20,6 +20,7 @@ from tui.domain.example import Form, Kind, Role, Status, Version
 from tui.domain.job import Hyperparameters, Job, JobStatus, LossPoint
 from tui.evaluation.document import tests_document
 from tui.jobs import JobRequest
+from tui.jobs.prepare import make_ready
 from tui.quickstart.guide import StepId
 from tui.quickstart.plan import SAMPLE_QUESTION, Plan, mark, remember
 
@@ -212,16 +213,15 @@ async def _freeze(services: Services, plan: Plan) -> StepDone:
 
 async def _engine(services: Services, plan: Plan) -> AsyncIterator[QuickstartEvent]:
     started = time.monotonic()
-    status = await services.engine.ensure()
-    client = services.endpoints.client("local")
-    already = plan.model in {card.id for card in await client.models()}
-    if not already:
-        async for progress in client.local.pull(plan.model):
-            yield StepProgress("engine", {"pull": progress})
+    fetched = False
+    async for progress in make_ready(services.engine, services.endpoints, plan.model):
+        fetched = True
+        yield StepProgress("engine", {"fetching": str(progress)})
+    status = await services.engine.status()
     yield StepDone(
         "engine",
         time.monotonic() - started,
-        already,
+        not fetched,
         {"url": status.url, "device": status.device, "model": plan.model},
     )
 

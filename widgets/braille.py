@@ -1,0 +1,154 @@
+"""Curves as braille: each cell holds 2×4 dots, so a small pane still shows a shape."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+_BLANK = 0x2800
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A named line through (x, y) points in x order; y that is not finite breaks it."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
+    marks: bool = False
+    """Draw each point as a cross as well: few measured points must be told from a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A drawn cell: its character and which curve it belongs to."""
+
+    character: str
+    curve: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What part of the plane is drawn; y may be logarithmic."""
+
+    x: tuple[float, float]
+    y: tuple[float, float]
+    log: bool = False
+
+    def height(self, value: float) -> float:
+        """Where `value` lies between the bottom (0) and the top (1)."""
+        low, high = self._scaled(self.y[0]), self._scaled(self.y[1])
+        return (self._scaled(value) - low) / ((high - low) or 1.0)
+
+    def width(self, value: float) -> float:
+        """Where `value` lies between the left (0) and the right (1)."""
+        return (value - self.x[0]) / ((self.x[1] - self.x[0]) or 1.0)
+
+    def _scaled(self, value: float) -> float:
+        return math.log10(max(value, _SMALLEST)) if self.log else value
+
+
+_SMALLEST = 1e-4
+
+
+def frame(
+    curves: Sequence[Curve], *, log: bool = False, right: float | None = None
+) -> Frame | None:
+    """The frame that holds every finite point; None where there is none.
+
+    `right` extends the x axis, e.g. to the planned number of steps.
+    """
+    xs = [x for curve in curves for x, y in curve.points if math.isfinite(y)]
+    ys = [y for curve in curves for _, y in curve.points if math.isfinite(y)]
+    if not ys:
+        return None
+    low, high = min(ys), max(ys)
+    if log:
+        low, high = max(low, _SMALLEST), max(high, _SMALLEST * 10)
+    else:
+        low = min(0.0, low)
+    if low == high:
+        high = low + 1.0
+    return Frame((min(xs), max(*xs, right or 0.0)), (low, high), log)
+
+
+def draw(curves: Sequence[Curve], view: Frame, width: int, height: int) -> list[list[Cell | None]]:
+    """The curves in `height` rows of `width` cells, the first curve on top of the others."""
+    dots: dict[tuple[int, int], tuple[int, int]] = {}
+    crosses: dict[tuple[int, int], int] = {}
+    for number in range(len(curves) - 1, -1, -1):
+        _draw_curve(curves[number], number, view, (width, height), dots, crosses)
+    rows: list[list[Cell | None]] = [[None] * width for _ in range(height)]
+    for (column, row), (bits, number) in dots.items():
+        rows[row][column] = Cell(chr(_BLANK + bits), number)
+    for (column, row), number in crosses.items():
+        rows[row][column] = Cell("×", number)
+    return rows
+
+
+def _draw_curve(
+    curve: Curve,
+    number: int,
+    view: Frame,
+    size: tuple[int, int],
+    dots: dict[tuple[int, int], tuple[int, int]],
+    crosses: dict[tuple[int, int], int],
+) -> None:
+    columns, lines = size[0] * 2 - 1, size[1] * 4 - 1
+    before: tuple[int, int] | None = None
+    for x, y in curve.points:
+        if not math.isfinite(y):
+            before = None
+            continue
+        across, up = view.width(x), min(1.0, max(0.0, view.height(y)))
+        if not 0.0 <= across <= 1.0:
+            before = None
+            continue
+        here = (round(across * columns), round((1.0 - up) * lines))
+        for dot in _line(before or here, here):
+            cell = (dot[0] // 2, dot[1] // 4)
+            bit = _DOTS[dot[1] % 4][dot[0] % 2]
+            bits, owner = dots.get(cell, (0, number))
+            # Cells have one colour: whoever is drawn later, the curve in front, takes them.
+            dots[cell] = (bits | bit if owner == number else bit, number)
+        if curve.marks:
+            crosses[here[0] // 2, here[1] // 4] = number
+        before = here
+
+
+def _line(start: tuple[int, int], end: tuple[int, int]) -> list[tuple[int, int]]:
+    """The dots between two dots (Bresenham, 1965)."""
+    (x, y), (to_x, to_y) = start, end
+    step_x, step_y = (1 if to_x >= x else -1), (1 if to_y >= y else -1)
+    wide, tall = abs(to_x - x), -abs(to_y - y)
+    error = wide + tall
+    found = [(x, y)]
+    while (x, y) != (to_x, to_y):
+        double = 2 * error
+        if double >= tall:
+            error += tall
+            x += step_x
+        if double <= wide:
+            error += wide
+            y += step_y
+        found.append((x, y))
+    return found
+
+
+def smoothed(
+    points: Sequence[tuple[float, float]], weight: float
+) -> tuple[tuple[float, float], ...]:
+    """Exponential moving average with the start corrected, `weight` in [0, 1) (0: as it is)."""
+    if not weight:
+        return tuple(points)
+    found = []
+    total, norm = 0.0, 0.0
+    for x, y in points:
+        if math.isfinite(y):
+            total = weight * total + (1 - weight) * y
+            norm = weight * norm + (1 - weight)
+            found.append((x, total / norm))
+        else:
+            found.append((x, y))
+    return tuple(found)
