@@ -1,7 +1,7 @@
 """A worker that keeps the protocol of a job's folder and trains nothing.
 
 `behave` in the job's folder says what it does: `finish` (default), `hold` until that file is gone,
-`die` without a word, `fail` with a sentence. It resumes from its last point, as the trainer does.
+`die` at the start, `fail` with a sentence. It resumes from its last point, as the trainer does.
 """
 
 from __future__ import annotations
@@ -28,6 +28,11 @@ def main(folder: Path) -> None:
     spec = json.loads((folder / "spec.json").read_text())
     steps = int(spec["hyperparameters"]["training_steps"])
     sys.stdout.write("stand-in worker began\n")
+    sys.stdout.flush()
+    if (folder.parent / "behave").exists() and (folder.parent / "behave").read_text() == "die":
+        sys.stdout.write("something terrible\n")
+        sys.stdout.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
     validation = [part["file_id"] for part in spec["validation"]]
     for step in range(done(folder) + 1, steps + 1):
         point = {
@@ -58,10 +63,6 @@ def behave(folder: Path, step: int, steps: int) -> None:
             wanted = mode.read_text()
         except FileNotFoundError:
             return
-        if wanted == "die":
-            sys.stdout.write("something terrible\n")
-            sys.stdout.flush()
-            os.kill(os.getpid(), signal.SIGKILL)
         if wanted == "fail":
             status(folder, "FAILED", message="The loss is not a number; lower the learning rate.")
             sys.exit(1)

@@ -178,11 +178,7 @@ def test_more_than_the_contract_allows_is_cut_off(
             yield b" " * 1_000_000
 
     headers = {"content-type": "multipart/form-data; boundary=b"}
-    try:
-        answer = server.client.post("/v1/files", content=body(), headers=headers)
-        assert answer.status_code == 413
-    except (httpx2.ReadError, httpx2.WriteError):
-        pass  # the server may hang up before the client has read the answer
+    assert server.client.post("/v1/files", content=body(), headers=headers).status_code == 413
     until(lambda: not list(server.home.files.iterdir()))
 
 

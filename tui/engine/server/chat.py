@@ -75,7 +75,7 @@ def routes(engine: Engine) -> APIRouter:
 async def _call(engine: Engine, body: ChatIn) -> _Call:
     info = _usable(engine, body.model)
     body.refuse_what_we_lack()
-    tokenizer = await asyncio.to_thread(engine.library.tokenizer, body.model)
+    tokenizer = await asyncio.to_thread(engine.library.tokenizer, info.id)
     turns = [Turn(message.role, message.text) for message in body.messages]
     prefix = turns.pop().content if body.messages[-1].prefix else ""
     try:
@@ -103,7 +103,7 @@ async def _call(engine: Engine, body: ChatIn) -> _Call:
         schema=body.schema_wanted,
     )
     return _Call(
-        uuid.uuid4().hex, int(time.time()), body.model, prompt, count, prefix, sampling, body.n or 1
+        uuid.uuid4().hex, int(time.time()), info.id, prompt, count, prefix, sampling, body.n or 1
     )
 
 
@@ -179,7 +179,7 @@ async def _events(engine: Engine, call: _Call) -> AsyncGenerator[str, None]:
                         completion_tokens += piece.completion_tokens
                         if final:
                             usage = _usage(piece.prompt_tokens, completion_tokens)
-                    yield _event(call, index, delta, piece.finish_reason, usage)
+                    yield _event(call, index, delta, _streamed(piece.finish_reason), usage)
         except Exception:
             if not opened and not index:
                 raise
@@ -206,6 +206,11 @@ def _event(
     if usage is not None:
         value["usage"] = usage
     return f"data: {json.dumps(value)}\n\n"
+
+
+def _streamed(reason: str | None) -> str | None:
+    """The contract knows `model_length` in whole answers only."""
+    return "length" if reason == "model_length" else reason
 
 
 def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import hashlib
 import hmac
 import ipaddress
@@ -19,6 +21,7 @@ from tui.text import visible
 
 _LOG = logging.getLogger("papertune.engine")
 MAX_BODY = 16 * 1024 * 1024
+_DRAIN_SECONDS = 5.0
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -53,11 +56,15 @@ class Guard:
             await send({"type": "websocket.close", "code": 1008})
             return
         began, status = time.monotonic(), 0
+        body = _Body(receive, None if scope["path"] == "/v1/files" else MAX_BODY)
 
         async def watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status >= 400:
+                    # A connection closed over unread bytes loses the answer on its way.
+                    await body.drain()
             await send(message)
 
         try:
@@ -65,7 +72,7 @@ class Guard:
             if refusal is not None:
                 await _answer(watched, *refusal)
             else:
-                await self._app(scope, _limited(scope, receive), watched)
+                await self._app(scope, body.receive, watched)
         finally:
             path = visible(scope["path"])[:200]
             elapsed = (time.monotonic() - began) * 1000
@@ -129,20 +136,31 @@ def _declared(headers: dict[bytes, str]) -> int:
     return int(length) if length.isdecimal() and len(length) < 16 else 0
 
 
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    if scope["path"] == "/v1/files":
-        return receive
-    read = 0
+class _Body:
+    """A request's body: at most `limit` bytes for the route, what is left over thrown away."""
 
-    async def limited() -> Message:
-        nonlocal read
-        message = await receive()
-        read += len(message.get("body", b""))
-        if read > MAX_BODY:
+    def __init__(self, receive: Receive, limit: int | None) -> None:
+        self._receive = receive
+        self._limit = limit
+        self._read = 0
+        self._ended = False
+
+    async def receive(self) -> Message:
+        """The next message; raises a 413 beyond the limit."""
+        message = await self._receive()
+        self._ended = not message.get("more_body", False)
+        self._read += len(message.get("body", b""))
+        if self._limit is not None and self._read > self._limit:
             raise HTTPException(413, "Request Entity Too Large")
         return message
 
-    return limited
+    async def drain(self) -> None:
+        """Read what the client still sends, for a moment."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while not self._ended:
+                    message = await self._receive()
+                    self._ended = not message.get("more_body", False)
 
 
 async def _answer(send: Send, status: int, detail: str) -> None:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Header
 
-from tui.domain.errors import MissingError, NotFoundError
+from tui.domain.errors import MissingError, UsageError
 from tui.domain.job import JobStatus
 from tui.engine.server.errors import refused, unprocessable
 from tui.engine.server.files import Page, PageSize
@@ -144,12 +144,12 @@ def _accepted(engine: Engine, body: JobIn, options: dict[str, Any]) -> StoredJob
         file = engine.files.get(str(file_id))
         if file is None:
             raise unprocessable(where, f"Value error, there is no file {file_id}.", str(file_id))
-    _trainable(engine, body.model)
+    model = _trainable(engine, body.model)
     now = int(time.time())
     hyperparameters = body.hyperparameters.model_dump()
     return StoredJob(
         id=str(uuid.uuid4()),
-        model=body.model,
+        model=model,
         status=JobStatus.QUEUED,
         auto_start=body.auto_start is not False,
         start_requested=body.auto_start is not False,
@@ -166,7 +166,7 @@ def _accepted(engine: Engine, body: JobIn, options: dict[str, Any]) -> StoredJob
     )
 
 
-def _trainable(engine: Engine, model: str) -> None:
+def _trainable(engine: Engine, model: str) -> str:
     if importlib.util.find_spec("torch") is None:
         raise refused(
             422,
@@ -174,8 +174,8 @@ def _trainable(engine: Engine, model: str) -> None:
             "Install the trainer: pip install papertune[train]",
         )
     try:
-        engine.library.trainable(model)
-    except (MissingError, NotFoundError) as error:
+        return engine.library.trainable(model).id
+    except (MissingError, UsageError) as error:
         raise refused(
             422,
             "Model not available for this type of fine-tuning (completion).",
