@@ -148,7 +148,7 @@ REGISTRY: tuple[Action, ...] = (
     Action("reader.previous", "N", "Previous hit", "Previous place found"),
     Action("reader.next-section", "]", "Section", "Next section"),
     Action("reader.previous-section", "[", "Section", "Previous section"),
-    Action("reader.outline", "o", "Outline", "Choose a section", rank=12),
+    Action("reader.outline", "o", "Outline", "Choose a section", rank=11),
     # Dialogs and help
     Action("dialog.close", "escape", "Close", "Leave without doing anything", palette=False),
     Action("confirm.yes", "y", "Yes", "Do it", palette=False),
@@ -175,7 +175,7 @@ REGISTRY: tuple[Action, ...] = (
     Action("corpus.editor", "e", "Editor", "Open the text in $EDITOR", rank=55),
     Action("corpus.problems", "!", "Problems", "Files that could not be read, and why", rank=60),
     Action("corpus.remove", "x", "Remove", "Remove the selection from the corpus"),
-    Action("corpus.back", "escape", "Back", "Back, or cancel what is running", rank=80),
+    Action("corpus.back", "escape", "Back", "Back, or cancel what is running", rank=12),
     Action("problems.copy", "y", "Copy", "Copy the file's path", rank=10),
     Action("problems.back", "escape", "Back", "Back to the corpus", rank=20),
     # Datasets
@@ -186,7 +186,6 @@ REGISTRY: tuple[Action, ...] = (
     Action("datasets.check", "c", "Check", "Check the dataset against every rule", rank=20),
     Action("datasets.freeze", "z", "Freeze", "Freeze a version to train on", rank=22),
     Action("datasets.remove", "x", "Remove", "Remove the dataset"),
-    Action("datasets.back", "escape", "Back", "Back, or cancel what is running", rank=80),
     Action("report.copy", "y", "Copy", "Copy the report", rank=10),
     Action("report.back", "escape", "Back", "Back to the datasets", rank=20),
     Action("review.accept", "a", "Accept", "Accept the example", rank=1),
@@ -195,7 +194,7 @@ REGISTRY: tuple[Action, ...] = (
     Action("review.skip", "s", "Skip", "Leave it for later", rank=4),
     Action("review.undo", "u", "Undo", "Take back the last decision", rank=5),
     Action("review.copy", "y", "Copy", "Copy question and answer"),
-    Action("review.back", "escape", "Back", "Back; the place is kept", rank=80),
+    Action("review.back", "escape", "Back", "Back; the place is kept", rank=6),
 )
 """Every action there is, in the order in which help and palette list them."""
 

@@ -145,7 +145,9 @@ class PapertuneApp(ShellApp):
     def _datasets(self) -> Screen[Any]:
         from screens.datasets import DatasetsScreen
 
-        return DatasetsScreen(self._services.datasets, self._services.corpus)
+        return DatasetsScreen(
+            self._services.datasets, self._services.corpus, self._services.workspace.root
+        )
 
     def _jobs(self) -> Screen[Any]:
         from screens.jobs import JobsScreen

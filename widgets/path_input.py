@@ -13,6 +13,11 @@ from tui.text import clean
 _MOST = 2000  # entries looked at: a folder of a million files must not stop the typing
 
 
+def typed_path(answer: str) -> Path:
+    """The path that a person typed: blanks around it dropped, `~` their home."""
+    return Path(answer.strip()).expanduser()
+
+
 class PathSuggester(Suggester):
     """Suggests the first entry that continues the path; looks at the disk in a thread."""
 

@@ -99,6 +99,7 @@ class Reader(ScrollView, can_focus=True):
         self._document = Document()
         self._lines: list[tuple[int, int]] = []
         self._wrapped_at = 0
+        self._opened_at: int | None = None
         self._hits: list[tuple[int, int]] = []
         self._hit = -1
         self._place: tuple[str, int, int] = ("", 0, 0)
@@ -114,6 +115,7 @@ class Reader(ScrollView, can_focus=True):
         self._document = document
         self._hits, self._hit = [], -1
         self._place = ("", -1, 0)
+        self._opened_at = at
         self._wrap()
         if at is None and document.marks:
             self.go_to(document.marks[0][0])
@@ -124,22 +126,26 @@ class Reader(ScrollView, can_focus=True):
     # Layout
 
     def _wrap(self) -> None:
-        self._wrapped_at = max(8, min(MEASURE, self.size.width - _MARGIN - _GUTTER))
-        self._lines = wrap(self._document.text, self._wrapped_at) if self._document.text else []
+        # Hidden, a reader has no width yet: it is wrapped when it gets one.
+        known = self.size.width > 0
+        self._wrapped_at = self._measure() if known else 0
+        text = self._document.text
+        self._lines = wrap(text, self._wrapped_at) if known and text else []
         self._strips.clear()
         self.virtual_size = Size(0, len(self._lines))
         self.refresh()
 
+    def _measure(self) -> int:
+        return max(8, min(MEASURE, self.size.width - _MARGIN - _GUTTER))
+
     def on_resize(self) -> None:
         """Wrap again and stay at the same words."""
-        if self._lines and self._wrapped_at != max(
-            8, min(MEASURE, self.size.width - _MARGIN - _GUTTER)
-        ):
+        if self._document.text and not self._wrapped_at:
+            self.show(self._document, self._opened_at)
+        elif self._lines and self._wrapped_at != self._measure():
             top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)][0]
             self._wrap()
             self.scroll_to(y=line_at(self._lines, top), animate=False, immediate=True)
-        elif self._document.text and not self._lines:
-            self._wrap()
         self._strips.clear()
 
     def notify_style_update(self) -> None:

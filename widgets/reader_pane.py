@@ -25,6 +25,7 @@ class ReaderPane(Vertical):
         height: auto; max-height: 3; padding: 0 2; text-style: bold;
     }
     ReaderPane > .byline { height: auto; max-height: 3; padding: 0 2 1 2; color: $muted; }
+    ReaderPane.-bare > .byline { padding: 0; height: 1; }
     ReaderPane > .place { height: 1; padding: 0 2; color: $muted; }
     ReaderPane > Input { display: none; }
     ReaderPane.-finding > Input { display: block; }
@@ -60,7 +61,9 @@ class ReaderPane(Vertical):
         """Show a document under its title; `byline` is joined by dots."""
         self.set_class(False, "-empty")
         self.query_one(".title", Static).update(Content(title))
-        self.query_one(".byline", Static).update(Content(" · ".join(filter(None, byline))))
+        words = " · ".join(filter(None, byline))
+        self.query_one(".byline", Static).update(Content(words))
+        self.set_class(not words, "-bare")
         self.reader.show(document, at)
 
     def clear(self, hint: str = "") -> None:
@@ -72,9 +75,10 @@ class ReaderPane(Vertical):
     def _place(self, event: Reader.Moved) -> None:
         event.stop()
         page = f"p. {event.page}" if event.page else ""
-        share = f"{round(100 * event.share)} %"
+        # A text that is all in sight has no place to tell but its page.
+        share = f"{round(100 * event.share)} %" if self.reader.max_scroll_y else ""
         width = max(8, self.size.width - 4 - len(page) - len(share) - 6)
-        parts = [page, fit(event.section, width), share]
+        parts = [page, fit(event.section, width) if share else "", share]
         self.query_one(".place", Static).update(Content(" · ".join(filter(None, parts))))
 
     @on(Reader.FindAsked)

@@ -80,6 +80,7 @@ class ModeBar(Line):
 
     DEFAULT_CSS = """
     ModeBar { background: $panel; color: $muted; }
+    ModeBar.-none { display: none; }
     """
 
     workspace: reactive[str] = reactive("")
@@ -88,6 +89,7 @@ class ModeBar(Line):
         super().__init__()
         self._modes = modes
         self._current = current
+        self.set_class(not modes, "-none")
 
     def render(self) -> Content:
         """` 1 Corpus  2 Datasets …`, as much of the workspace's name as is left."""

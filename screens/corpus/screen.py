@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -32,7 +31,7 @@ from screens.corpus.rows import (
 from tui.domain.paper import Paper
 from tui.keymap import bindings
 from widgets.dialogs import Prompt, TextInput
-from widgets.path_input import PathSuggester
+from widgets.path_input import PathSuggester, typed_path
 from widgets.reader import Document
 from widgets.reader_pane import ReaderPane
 from widgets.rows import Held, Row, RowSource
@@ -157,6 +156,7 @@ class CorpusScreen(BaseScreen[None]):
         self.set_class(event.count == 0, "-nothing")
         columns = PASSAGE_COLUMNS if event.passages and event.query else PAPER_COLUMNS
         self.listing.show(event.source, event.count, event.first, keep, columns)
+        self.refresh_bindings()
         self._words(event)
         if event.count == 0:
             self._nothing(event)
@@ -232,10 +232,16 @@ class CorpusScreen(BaseScreen[None]):
         if row := self.listing.current:
             self._read(row.key)
 
+    @on(VirtualList.Selected)
+    def _selected(self, event: VirtualList.Selected) -> None:
+        event.stop()
+        self.refresh_bindings()
+
     @on(VirtualList.Opened)
     def _opened(self, event: VirtualList.Opened) -> None:
         event.stop()
         self.set_class(True, "-reading")
+        self.refresh_bindings()
         self.pane.reader.focus()
         self._read(event.row.key)
 
@@ -266,6 +272,18 @@ class CorpusScreen(BaseScreen[None]):
         headings = event.document.headings
         at = headings[0].start if headings and not event.document.marks else None
         self.pane.show(paper.title or paper.id, byline, event.document, at)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Back is offered where there is something to go back from."""
+        if action != "back":
+            return True
+        return bool(
+            self.has_class("-reading")
+            or self._query
+            or self.query_one(Adding).busy
+            or self.listing.selection
+            or (self.focused is not None and self.focused.id == "filter")
+        )
 
     def action_back(self) -> None:
         """From the reader to the list; from the filter too; then clear; cancel what runs."""
@@ -301,7 +319,7 @@ class CorpusScreen(BaseScreen[None]):
 
     def _add(self, answer: str | None) -> None:
         if answer is not None:
-            self.query_one(Adding).start([Path(answer.strip()).expanduser()])
+            self.query_one(Adding).start([typed_path(answer)])
 
     def on_adding_finished(self, event: Adding.Finished) -> None:
         """Say what came of it and show it."""
@@ -372,7 +390,7 @@ class CorpusScreen(BaseScreen[None]):
 
 
 def _path_problem(answer: str) -> str:
-    path = Path(answer.strip()).expanduser()
+    path = typed_path(answer)
     if not answer.strip():
         return "Type a path, or esc to go back."
     return "" if path.exists() else f"There is nothing at {path}."

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -16,7 +14,7 @@ from tui.keymap import bindings
 from tui.storage.workspace import Workspace
 from widgets.choices import Choices
 from widgets.dialogs import Prompt
-from widgets.path_input import PathSuggester
+from widgets.path_input import PathSuggester, typed_path
 
 
 class WelcomeScreen(BaseScreen[None]):
@@ -91,7 +89,7 @@ class WelcomeScreen(BaseScreen[None]):
 
     def _with_papers(self, answer: str | None) -> None:
         if answer is not None:
-            papers = Path(answer.strip()).expanduser()
+            papers = typed_path(answer)
             self.app.exit(Start(self._suggested.workspace, papers=papers))
 
     def action_workspace(self) -> None:
@@ -109,18 +107,18 @@ class WelcomeScreen(BaseScreen[None]):
 
     def _with_workspace(self, answer: str | None) -> None:
         if answer is not None:
-            self.app.exit(Start(Path(answer.strip()).expanduser()))
+            self.app.exit(Start(typed_path(answer)))
 
 
 def _papers_problem(answer: str) -> str:
-    path = Path(answer.strip()).expanduser()
+    path = typed_path(answer)
     if not answer.strip():
         return "Type a path, or esc to go back."
     return "" if path.exists() else f"There is nothing at {path}."
 
 
 def _workspace_problem(answer: str) -> str:
-    path = Path(answer.strip()).expanduser()
+    path = typed_path(answer)
     if not answer.strip():
         return "Type a path, or esc to go back."
     return "" if Workspace.exists(path) else f"There is no workspace at {path}."
