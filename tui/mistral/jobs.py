@@ -134,7 +134,7 @@ def _events(raw: Any, status: JobStatus | str) -> tuple[Event, ...]:
             created_at=_integer(item.get("created_at")) or 0,
             data=_mapping(item.get("data")),
         )
-        for item in raw or []
+        for item in items(raw)
         if isinstance(item, dict)
     ]
     if len(events) > 1:
@@ -155,7 +155,7 @@ def _checkpoints(raw: Any) -> tuple[Checkpoint, ...]:
     for an accuracy.
     """
     found = {}
-    for item in raw or []:
+    for item in items(raw):
         step = _integer(item.get("step_number")) if isinstance(item, dict) else None
         if step is None:
             continue
@@ -173,9 +173,13 @@ def _checkpoints(raw: Any) -> tuple[Checkpoint, ...]:
 
 def number(value: Any) -> float | None:
     """A finite number, or None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def _loss(value: Any) -> float | None:
@@ -190,6 +194,11 @@ def _integer(value: Any) -> int | None:
     return None if found is None else int(found)
 
 
+def items(value: Any) -> list[Any]:
+    """A list, or an empty one for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
@@ -197,7 +206,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 def _file_ids(raw: Any) -> tuple[str, ...]:
     """File ids, which servers give as text or as `{"file_id": …}`."""
     found = []
-    for item in raw or []:
+    for item in items(raw):
         file_id = item.get("file_id") if isinstance(item, dict) else item
         if file_id:
             found.append(str(file_id))

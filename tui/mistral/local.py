@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -13,7 +14,7 @@ from tui.domain.job import LossPoint
 from tui.domain.model import Lineage
 from tui.mistral import errors
 from tui.mistral.http import Connection
-from tui.mistral.jobs import number
+from tui.mistral.jobs import items, number
 from tui.mistral.types import EngineInfo, LocalJob, Progress
 from tui.text import visible
 
@@ -120,7 +121,7 @@ def parse_local_job(raw: dict[str, Any]) -> LocalJob:
     progress = raw.get("progress")
     progress = progress if isinstance(progress, dict) else {}
     files, options, log = raw.get("files"), raw.get("options"), raw.get("log")
-    points = [point(item) for item in raw.get("points") or [] if isinstance(item, dict)]
+    points = [point(item) for item in items(raw.get("points")) if isinstance(item, dict)]
     if isinstance(log, str):
         log = log.splitlines()
     return LocalJob(
@@ -134,7 +135,7 @@ def parse_local_job(raw: dict[str, Any]) -> LocalJob:
             tokens_per_second=number(progress.get("tokens_per_second")),
         ),
         device=str(raw.get("device") or ""),
-        log=tuple(str(line) for line in (log or [])[-_LOG_LINES:]),
+        log=tuple(str(line) for line in items(log)[-_LOG_LINES:]),
         message=str(raw.get("message") or ""),
         lineage=parse_lineage(raw.get("lineage")),
     )
@@ -181,6 +182,6 @@ def _failure(event: dict[str, Any]) -> PapertuneError:
 
 
 def _measured(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return value
+    return number(value)
