@@ -19,12 +19,14 @@ from textual.screen import Screen
 from screens.base.shell import ShellApp
 from screens.welcome import Start, WelcomeScreen
 from tui.actions import ACTIONS
+from tui.domain.job import JobStatus
 from tui.keymap import Keymap
 from tui.services import Services
 from tui.themes import DEFAULT
-from widgets.status import GuideStep
+from widgets.status import GuideStep, Tone
 
 if TYPE_CHECKING:
+    from tui.jobs import WatchEvent
     from tui.quickstart import Progress
 
 MODES = (
@@ -67,6 +69,12 @@ class PapertuneApp(ShellApp):
 
         progress: Progress | None
 
+    @dataclass
+    class JobNews(Message):
+        """Something happened to the job that is followed."""
+
+        event: WatchEvent
+
     def __init__(
         self,
         services: Services,
@@ -77,13 +85,16 @@ class PapertuneApp(ShellApp):
     ) -> None:
         super().__init__(theme=theme or services.settings.theme, remote=remote, keymap=keymap)
         self._services = services
+        self._followed = ""
         for name, factory in self._factories().items():
             self.add_mode(name, factory)
         self.set_status(workspace=services.workspace.root.name, endpoint=services.settings.endpoint)
 
     def on_ready(self) -> None:
-        """Ask the guide where the whole job stands."""
+        """Ask the guide where the whole job stands, and find the job that went on meanwhile."""
+        super().on_ready()
         self._ask_guide()
+        self._find_job()
 
     async def on_unmount(self) -> None:
         """Close what the services hold open."""
@@ -97,6 +108,41 @@ class PapertuneApp(ShellApp):
     def step_done(self, step: str, value: str = "") -> None:
         """Note a step whose result is kept nowhere else, and find the next one."""
         self._ask_guide(step if value else "", value)
+
+    def follow_job(self, job_id: str) -> None:
+        """Watch a job from wherever the person is; one job at a time."""
+        if job_id != self._followed:
+            self._followed = job_id
+            self._watch(job_id)
+
+    @work(exclusive=True, exit_on_error=False, group="job")
+    async def _watch(self, job_id: str) -> None:
+        async for event in self._services.jobs.watch(job_id, revive=True):
+            self.post_message(self.JobNews(event))
+
+    @work(exit_on_error=False, group="find-job")
+    async def _find_job(self) -> None:
+        """Follow the job of this workspace that had not ended when papertune was left."""
+        jobs = await asyncio.to_thread(lambda: self._services.jobs)
+        job = await jobs.unfinished()
+        if job is not None:
+            self.follow_job(job.id)
+
+    def on_papertune_app_job_news(self, message: JobNews) -> None:
+        """Say on every screen how the job stands, and once that it came to its end."""
+        event = message.event
+        self.job_signal.publish(event)
+        if event.job is None:
+            return
+        words = f"job {event.job.id[:8]} {str(event.status or event.job.status).lower()}"
+        if event.progress is not None and event.progress.steps and not event.job.terminal:
+            words += f" {event.progress.step}/{event.progress.steps}"
+        self.set_status(job=words)
+        if event.event == "done":
+            self._followed = ""
+            tone = Tone.INFO if event.job.status == JobStatus.SUCCESS else Tone.WARNING
+            self.flash(f"Job {event.job.id[:8]} ended: {str(event.job.status).lower()}.", tone)
+            self._ask_guide()
 
     @work(exclusive=True, exit_on_error=False, group="guide")
     async def _ask_guide(self, step: str = "", value: str = "") -> None:
@@ -152,7 +198,14 @@ class PapertuneApp(ShellApp):
     def _jobs(self) -> Screen[Any]:
         from screens.jobs import JobsScreen
 
-        return JobsScreen(self._services.jobs, self._services.datasets, self._services.endpoints)
+        services = self._services
+        return JobsScreen(
+            services.jobs,
+            lambda: services.datasets,
+            services.endpoints,
+            services.engine,
+            services.gate,
+        )
 
     def _chat(self) -> Screen[Any]:
         from screens.chat import ChatScreen

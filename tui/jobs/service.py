@@ -216,6 +216,20 @@ class Jobs:
                 return (await client.local.job(job.id)).lineage.dataset
         return ""
 
+    async def unfinished(self) -> Job | None:
+        """The newest job that this workspace launched, while it is still under way.
+
+        None also while its endpoint cannot be asked: a job that trains goes on by itself.
+        """
+        job_id = await asyncio.to_thread(self._store.newest_job)
+        if job_id is None:
+            return None
+        try:
+            job = await self.get(job_id)
+        except PapertuneError:
+            return None
+        return None if job.terminal else job
+
     def newest_for(self, dataset: str) -> str | None:
         """The newest job on a dataset version (`name@v2`) that this workspace launched."""
         return next((item.job for item in self._store.of_dataset(dataset)), None)

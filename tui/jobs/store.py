@@ -73,6 +73,18 @@ class SubmissionStore:
         with self._workspace.transaction() as connection:
             connection.execute("UPDATE submission SET job = ? WHERE id = ?", (job, submission.id))
 
+    def newest_job(self) -> str | None:
+        """The id of the job that was launched last."""
+        row = (
+            self._workspace.connection()
+            .execute(
+                "SELECT job FROM submission WHERE job IS NOT NULL"
+                " ORDER BY created_at DESC, rowid DESC LIMIT 1"
+            )
+            .fetchone()
+        )
+        return str(row["job"]) if row else None
+
     def drop(self, submission: Submission) -> None:
         """Forget a request that the endpoint certainly did not take."""
         with self._workspace.transaction() as connection:
