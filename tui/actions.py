@@ -195,6 +195,15 @@ REGISTRY: tuple[Action, ...] = (
     Action("review.undo", "u", "Undo", "Take back the last decision", rank=5),
     Action("review.copy", "y", "Copy", "Copy question and answer"),
     Action("review.back", "escape", "Back", "Back; the place is kept", rank=6),
+    # Jobs
+    Action("jobs.new", "n", "New", "Fine-tune a model on a frozen dataset", rank=12),
+    Action("jobs.open", "o", "Open", "Show the job's curves and events", rank=14),
+    Action("jobs.cancel", "x", "Stop", "Stop the job; its last checkpoint is kept", rank=20),
+    Action("jobs.engine", "e", "Engine", "Start the local engine", rank=40),
+    Action("jobs.log", "l", "Log scale", "Losses on a linear or logarithmic scale", rank=50),
+    Action("jobs.smooth", "s", "Smooth", "Smooth the train loss: none, some, much", rank=52),
+    Action("jobs.copy", "y", "Copy", "Copy the new model's name, or the job's id", rank=55),
+    Action("jobs.back", "escape", "Back", "Back to the list", rank=80),
 )
 """Every action there is, in the order in which help and palette list them."""
 
