@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
-from tui.engine.chat.backend import Served
+from tui.engine.chat.backend import ChatError, Served
 from tui.engine.chat.llama_process import LlamaProcess, Setup
 from tui.engine.server.ports import Piece, Sampling
 
@@ -93,6 +93,7 @@ class _Host:
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._inside = 0
+        self._closed = False
         self._timer: asyncio.Task[None] | None = None
 
     async def enter(self, adapter: Path | None, threads: int) -> LlamaProcess:
@@ -117,12 +118,13 @@ class _Host:
             self._timer = asyncio.get_running_loop().create_task(self._unload())
 
     async def close(self) -> None:
-        """End the process, whatever is under way."""
-        if self._timer is not None:
-            self._timer.cancel()
-        if self.process is not None:
-            await self.process.stop()
-            self.process = None
+        """End the process, whatever is under way; nothing is started afterwards."""
+        self._closed = True
+        await self._stop()
+        async with self._gate:
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._stop()
 
     def _fits(self, process: LlamaProcess, adapter: Path | None, threads: int) -> bool:
         if adapter is not None and adapter not in process.setup.adapters:
@@ -131,9 +133,9 @@ class _Host:
 
     async def _restart(self, adapter: Path | None, threads: int) -> LlamaProcess:
         await self._quiet.wait()
-        if self.process is not None:
-            await self.process.stop()
-            self.process = None
+        await self._stop()
+        if self._closed:
+            raise ChatError("The engine is stopping.", "Ask again when it runs.")
         adapters = tuple(path for path in self._adapters if path == adapter or path.is_file())
         setup = Setup(self._weights, self._context, self._slots, threads, adapters)
         self.process = await LlamaProcess.start(setup, self._log)
@@ -149,6 +151,10 @@ class _Host:
     async def _unload(self) -> None:
         await asyncio.sleep(self._idle_seconds)
         async with self._gate:
-            if self._inside == 0 and self.process is not None:
-                process, self.process = self.process, None
-                await process.stop()
+            if self._inside == 0:
+                await self._stop()
+
+    async def _stop(self) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            await process.stop()

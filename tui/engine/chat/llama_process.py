@@ -48,7 +48,7 @@ class LlamaProcess:
         self.url = url
         self._process = process
         self._log = log
-        self._client = httpx.AsyncClient(
+        self.client = httpx.AsyncClient(
             base_url=url,
             headers={"authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(_SILENCE_SECONDS, connect=10),
@@ -109,7 +109,7 @@ class LlamaProcess:
         """
         body = self._body(tokens, sampling, adapter)
         try:
-            async with self._client.stream("POST", "/completion", json=body) as response:
+            async with self.client.stream("POST", "/completion", json=body) as response:
                 if response.status_code != 200:
                     raise ChatError(_refusal(await response.aread()))
                 async for line in response.aiter_lines():
@@ -123,7 +123,7 @@ class LlamaProcess:
 
     async def stop(self) -> None:
         """End the process."""
-        await self._client.aclose()
+        await self.client.aclose()
         await _end(self._process)
 
     def _body(
