@@ -125,10 +125,12 @@ class OptionsIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     lora_rank: Annotated[int, Field(ge=1, le=1024)] | None = None
-    lora_alpha: Annotated[float, Field(gt=0, le=65536)] | None = None
+    lora_alpha: Annotated[int, Field(ge=1, le=65536)] | None = None
+    lora_plus_ratio: Annotated[float, Field(gt=0, le=1000)] | None = None
+    word_dropout: Annotated[float, Field(ge=0, lt=1)] | None = None
+    early_stopping: Annotated[int, Field(ge=1, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
-    target_modules: Annotated[list[str], Field(max_length=100)] | None = None
     lineage: LineageIn | None = None
 
 
