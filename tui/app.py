@@ -146,10 +146,8 @@ class PapertuneApp(ShellApp):
 
     @work(exclusive=True, exit_on_error=False, group="guide")
     async def _ask_guide(self, step: str = "", value: str = "") -> None:
-        from tui.quickstart.plan import recall
-
-        # Most workspaces have no guide: ask the marker file before building all that a guide knows.
-        if await asyncio.to_thread(recall, self._services.workspace) is None:
+        # Most workspaces have no guide: look before importing all that a guide knows.
+        if not await asyncio.to_thread(self._services.workspace.guide.is_file):
             return
         from tui.quickstart import StepId
 

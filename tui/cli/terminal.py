@@ -23,7 +23,6 @@ def open_app(workspace: Path | None, *, mouse: bool) -> None:
     from screens.welcome.start import Start
     from tui.app import PapertuneApp, WelcomeApp
     from tui.keymap import load_keymap
-    from tui.quickstart.plan import make_plan, remember
     from tui.services import Services, chosen_root
     from tui.settings import load_settings
     from tui.storage.locations import config_dir
@@ -45,6 +44,8 @@ def open_app(workspace: Path | None, *, mouse: bool) -> None:
     while True:
         services = Services.open(root)
         if start is not None and start.guided:
+            from tui.quickstart.plan import make_plan, remember
+
             remember(services.workspace, make_plan(start.papers))
         try:
             app = PapertuneApp(

@@ -20,7 +20,6 @@ DATASET = "quickstart"
 MODEL = "smollm2-135m-instruct"
 # Asked of the finished model; its wording is in no training file.
 SAMPLE_QUESTION = "Velmora resin hardens at which temperature?"
-_MARKER = "quickstart.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def remember(workspace: Workspace, plan: Plan) -> None:
     """Mark the workspace as a guided one, so that the app leads on after a restart."""
     marks = _record(workspace).get("marks", {})
     papers = None if plan.sample else str(plan.papers)
-    write_json(workspace.root / _MARKER, {"papers": papers, "marks": marks})
+    write_json(workspace.guide, {"papers": papers, "marks": marks})
 
 
 def recall(workspace: Workspace) -> Plan | None:
@@ -83,7 +82,7 @@ def recall(workspace: Workspace) -> Plan | None:
 
 def forget(workspace: Workspace) -> None:
     """End the guide for this workspace."""
-    (workspace.root / _MARKER).unlink(missing_ok=True)
+    workspace.guide.unlink(missing_ok=True)
 
 
 def mark(workspace: Workspace, step: str, value: str) -> None:
@@ -91,7 +90,7 @@ def mark(workspace: Workspace, step: str, value: str) -> None:
     record = _record(workspace)
     if record:
         record["marks"] = {**record.get("marks", {}), step: value}
-        write_json(workspace.root / _MARKER, record)
+        write_json(workspace.guide, record)
 
 
 def marked(workspace: Workspace, step: str) -> str:
@@ -101,7 +100,7 @@ def marked(workspace: Workspace, step: str) -> str:
 
 def _record(workspace: Workspace) -> dict[str, Any]:
     try:
-        record = json.loads((workspace.root / _MARKER).read_text(encoding="utf-8"))
+        record = json.loads(workspace.guide.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

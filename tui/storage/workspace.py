@@ -73,6 +73,11 @@ class Workspace:
         return self.root / "evaluations"
 
     @property
+    def guide(self) -> Path:
+        """Marks a workspace in which the quickstart leads; absent in all others."""
+        return self.root / "quickstart.json"
+
+    @property
     def index(self) -> Path:
         """The search index, rebuildable; beside the user's cache when the workspace is remote."""
         if is_network(self.root):
