@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tui.cli.output import chosen_workspace, common, emit_line, say, show
-from tui.text import shorten
 
 if TYPE_CHECKING:
     from tui.quickstart.plan import Plan
@@ -49,19 +47,27 @@ def command(headless: bool, papers: Path | None, workspace: Path | None, as_json
 
 
 async def _run(services: Services, plan: Plan, as_json: bool) -> None:
-    from tui.quickstart.run import run_quickstart
+    from tui.quickstart.lines import Narrator, finished_lines, step_lines
+    from tui.quickstart.run import Finished, StepDone, run_quickstart
 
     if not as_json:
         what = "the sample papers" if plan.sample else str(plan.papers)
         say(f"The whole job on {what}, in {services.workspace.root}")
         say("Interrupt it any time (ctrl+c); run it again and it carries on.")
+    narrator = Narrator()
     async for event in run_quickstart(services, plan):
         if as_json:
             emit_line(_document(event))
+            continue
+        if isinstance(event, Finished):
+            lines = list(finished_lines(event))
+        elif isinstance(event, StepDone):
+            lines = list(step_lines(event))
         else:
-            for line in _lines(event):
-                show(line)
-            sys.stdout.flush()
+            lines = [line] if (line := narrator.line(event)) else []
+        for line in lines:
+            show(line)
+        sys.stdout.flush()
 
 
 def _document(event: QuickstartEvent) -> dict[str, Any]:
@@ -75,17 +81,3 @@ def _document(event: QuickstartEvent) -> dict[str, Any]:
         rest = {"seconds": round(event.seconds, 2), "already_done": event.already}
         return {"event": "step", "step": event.step, **rest, **event.figures}
     return {"event": "progress", "step": event.step, **event.figures}
-
-
-def _lines(event: QuickstartEvent) -> Iterator[str]:
-    from tui.quickstart.lines import finished_lines, progress_line, step_lines
-    from tui.quickstart.run import Finished, StepDone
-
-    if isinstance(event, Finished):
-        yield from finished_lines(event)
-    elif isinstance(event, StepDone):
-        yield from step_lines(event)
-    else:
-        line = progress_line(event)
-        if line:
-            yield shorten(line, 100)

@@ -9,6 +9,7 @@ from tui.quickstart.guide import StepId
 from tui.quickstart.run import Finished, StepDone, StepProgress
 
 _ARM_WIDTH = 14
+_EVERY_STEPS = 10
 
 
 def step_lines(event: StepDone) -> Iterator[str]:
@@ -27,21 +28,44 @@ def step_lines(event: StepDone) -> Iterator[str]:
             yield f"    {arm + ':':<{_ARM_WIDTH}} {said['answer']}  ({said['seconds']} s)"
 
 
-def progress_line(event: StepProgress) -> str:
-    """One line, or nothing where there is nothing new to say."""
-    figures = event.figures
-    if "warning" in figures:
-        return f"  ! {figures['warning']}"
-    if "training_step" in figures:
+class Narrator:
+    """Chooses which progress is worth a line: a person reads along, a log is kept."""
+
+    def __init__(self) -> None:
+        self._told = ""
+
+    def line(self, event: StepProgress) -> str:
+        """One line, or nothing where there is nothing new to say."""
+        figures = event.figures
+        if "warning" in figures:
+            return f"  ! {figures['warning']}"
+        if "status" in figures:
+            steps = f", {figures['steps']} steps" if figures.get("steps") else ""
+            return f"  {str(figures['status']).lower()}{steps}"
+        if "training_step" in figures:
+            return self._training(figures)
+        if "total" in figures:
+            return f"  {figures['done']} of {figures['total']} answers"
+        return self._fetching(figures)
+
+    def _training(self, figures: Mapping[str, Any]) -> str:
+        measured = len([name for name in figures if name.endswith("_loss")]) > 1
+        if not measured and figures["training_step"] % _EVERY_STEPS:
+            return ""
         losses = [
             f"{name.removesuffix('_loss')} {value:.3f}"
             for name, value in figures.items()
             if name.endswith("_loss") and value is not None
         ]
         return f"  step {figures['training_step']:>4}  loss: {', '.join(losses)}"
-    if "total" in figures:
-        return f"  {figures['done']} of {figures['total']} answers"
-    return f"  {figures['fetching']}" if "fetching" in figures else ""
+
+    def _fetching(self, figures: Mapping[str, Any]) -> str:
+        """A line per step of a download, not one per percent."""
+        step = str(figures.get("step", ""))
+        if not step or step == self._told:
+            return ""
+        self._told = step
+        return f"  fetching the model: {step}"
 
 
 def finished_lines(event: Finished) -> Iterator[str]:
@@ -102,10 +126,7 @@ def _engine(figures: Mapping[str, Any]) -> str:
 
 
 def _train(figures: Mapping[str, Any]) -> str:
-    tokens = figures.get("train_tokens")
-    return f"Job {figures['job']}: {figures['steps']} steps" + (
-        f", {tokens} tokens to train" if tokens else ""
-    )
+    return f"Job {figures['job']} launched; it goes on if you leave"
 
 
 def _watch(figures: Mapping[str, Any]) -> str:

@@ -216,7 +216,7 @@ async def _engine(services: Services, plan: Plan) -> AsyncIterator[QuickstartEve
     fetched = False
     async for progress in make_ready(services.engine, services.endpoints, plan.model):
         fetched = True
-        yield StepProgress("engine", {"fetching": str(progress)})
+        yield StepProgress("engine", asdict(progress))
     status = await services.engine.status()
     yield StepDone(
         "engine",
@@ -239,7 +239,7 @@ async def _train(
         StepId.TRAIN,
         time.monotonic() - started,
         already,
-        {"job": job.id, "steps": job.hyperparameters.training_steps, **job.metadata},
+        {"job": job.id},
     )
     started = time.monotonic()
     names = await services.jobs.validation_names(job)
@@ -248,6 +248,10 @@ async def _train(
         job = event.job or job
         if event.event == "warning":
             yield StepProgress(StepId.WATCH, {"warning": event.message})
+        elif event.event == "status":
+            steps = job.hyperparameters.training_steps
+            figures = {"status": str(event.status), "steps": steps, **job.metadata}
+            yield StepProgress(StepId.WATCH, figures)
         elif event.point is not None:
             last = event.point
             yield StepProgress(StepId.WATCH, _figures(event.point, names))
