@@ -17,7 +17,7 @@ from textual.message import Message
 from textual.screen import Screen
 
 from screens.base.shell import ShellApp
-from screens.welcome import Start, WelcomeScreen
+from screens.welcome.start import Start
 from tui.actions import ACTIONS
 from tui.domain.job import JobStatus
 from tui.keymap import Keymap
@@ -54,7 +54,13 @@ class WelcomeApp(ShellApp):
         keymap: Keymap | None = None,
     ) -> None:
         super().__init__(theme=theme, remote=remote, keymap=keymap)
-        self.add_mode("welcome", lambda: WelcomeScreen(suggested))
+        self._suggested = suggested
+        self.add_mode("welcome", self._welcome)
+
+    def _welcome(self) -> Screen[Any]:
+        from screens.welcome.screen import WelcomeScreen
+
+        return WelcomeScreen(self._suggested)
 
 
 class PapertuneApp(ShellApp):
@@ -184,7 +190,7 @@ class PapertuneApp(ShellApp):
     def _corpus(self) -> Screen[Any]:
         from screens.corpus import CorpusScreen
 
-        return CorpusScreen(self._services.corpus, lambda: self._services.datasets)
+        return CorpusScreen(lambda: self._services.corpus, lambda: self._services.datasets)
 
     def _datasets(self) -> Screen[Any]:
         from screens.datasets import DatasetsScreen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import time
@@ -85,7 +86,9 @@ class ShellApp(App[object], inherit_bindings=False):
                 return  # not the main thread: whoever started us handles signals
 
     def on_ready(self) -> None:
-        """Report a keymap that cannot be used as it is."""
+        """Collect garbage from here on; report a keymap that cannot be used as it is."""
+        gc.freeze()
+        gc.enable()
         if self.keymap.problems:
             more = len(self.keymap.problems) - 1
             rest = f" (and {more} more: papertune doctor)" if more else ""

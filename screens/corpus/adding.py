@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ class Adding(Static):
         report: IngestReport
         cancelled: bool
 
-    def __init__(self, corpus: Corpus, cancel_key: str) -> None:
+    def __init__(self, corpus: Callable[[], Corpus], cancel_key: str) -> None:
         super().__init__()
         self._corpus = corpus
         self._cancel_key = cancel_key
@@ -77,7 +78,7 @@ class Adding(Static):
                 self.post_message(self.Progressed(self._words(progress)))
 
         try:
-            report = self._corpus.add(paths, on_progress=tell, cancelled=self._cancelled.is_set)
+            report = self._corpus().add(paths, on_progress=tell, cancelled=self._cancelled.is_set)
         except BaseException:
             self.post_message(self.Finished(IngestReport(), cancelled=True))
             raise

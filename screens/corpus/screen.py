@@ -16,9 +16,7 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from screens.base import BaseScreen
-from screens.corpus import flows
 from screens.corpus.adding import Adding, summary
-from screens.corpus.problems import ProblemsScreen
 from screens.corpus.rows import (
     MOST_PASSAGES,
     PAPER_COLUMNS,
@@ -80,9 +78,10 @@ class CorpusScreen(BaseScreen[None]):
         paper: Paper
         document: Document
 
-    def __init__(self, corpus: Corpus, datasets: Callable[[], Datasets]) -> None:
+    def __init__(self, corpus: Callable[[], Corpus], datasets: Callable[[], Datasets]) -> None:
+        """The services are asked for in workers: importing them takes longer than a first frame."""
         super().__init__()
-        self.corpus = corpus
+        self._open_corpus = corpus
         self.datasets = datasets
         self.paper: Paper | None = None
         self.passages = False
@@ -98,7 +97,7 @@ class CorpusScreen(BaseScreen[None]):
             yield TextInput(id="filter", placeholder=f"{self.app.key_for('corpus.filter')} filters")
         with Horizontal():
             with Vertical(id="left"):
-                yield Adding(self.corpus, self.app.key_for("corpus.back"))
+                yield Adding(self._open_corpus, self.app.key_for("corpus.back"))
                 yield VirtualList(PAPER_COLUMNS, id="papers")
                 yield Static(id="empty")
             yield ReaderPane(id="reader")
@@ -122,6 +121,11 @@ class CorpusScreen(BaseScreen[None]):
     def pane(self) -> ReaderPane:
         """The reader with its frame."""
         return self.query_one(ReaderPane)
+
+    @property
+    def corpus(self) -> Corpus:
+        """The service, for workers."""
+        return self._open_corpus()
 
     # Searching
 
@@ -340,18 +344,24 @@ class CorpusScreen(BaseScreen[None]):
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_tag(self) -> None:
         """Tag papers."""
+        from screens.corpus import flows
+
         if (ids := self._papers()) and await flows.tag(self.app, self.corpus, ids):
             self.search()
 
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_private(self) -> None:
         """Mark papers private, or not."""
+        from screens.corpus import flows
+
         if (ids := self._papers()) and await flows.private(self.app, self.corpus, ids):
             self.search()
 
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_remove(self) -> None:
         """Remove papers."""
+        from screens.corpus import flows
+
         if (ids := self._papers()) and await flows.remove(self.app, self.corpus, ids):
             self.listing.clear_selection()
             self.search()
@@ -359,6 +369,8 @@ class CorpusScreen(BaseScreen[None]):
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_to_dataset(self) -> None:
         """Make examples of papers."""
+        from screens.corpus import flows
+
         if ids := self._papers():
             if await flows.to_dataset(self.app, self.datasets(), ids):
                 self.listing.clear_selection()
@@ -366,6 +378,8 @@ class CorpusScreen(BaseScreen[None]):
 
     def action_problems(self) -> None:
         """Show the files that could not be read."""
+        from screens.corpus.problems import ProblemsScreen
+
         self.app.push_screen(ProblemsScreen(self.corpus))
 
     @work(exclusive=True, exit_on_error=False, group="flow")

@@ -108,8 +108,8 @@ class DatasetsScreen(BaseScreen[None]):
         parts: list[str | tuple[str, str]] = [(f"{dataset.name}\n\n", "bold")]
         for label, value in words.details(dataset, self.app.key_for):
             style = "$accent" if label == "Next" else ""
-            value = words.hanging(value, width)
-            parts += [(f"{label:<{words.LABEL}}", "$muted"), (f"{value}\n", style)]
+            text = words.hanging(value, width)
+            parts += [(f"{label:<{words.LABEL}}", "$muted"), (f"{text}\n", style)]
         detail.update(Content.assemble(*parts))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002

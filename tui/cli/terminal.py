@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ def open_app(workspace: Path | None, *, mouse: bool) -> None:
     no mouse, which is 12 kB for each motion over a list.
     """
     require_terminal()
+    gc.disable()  # until the first frame (`ShellApp.on_ready`): start-up makes no garbage
     from screens.welcome.start import Start
     from tui.app import PapertuneApp, WelcomeApp
     from tui.keymap import load_keymap
