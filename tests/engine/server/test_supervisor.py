@@ -2,104 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import httpx2
 import psutil
 import pytest
 
-from tests.engine.server import doubles
-from tests.engine.server.conftest import Running, chat_lines, stop_workers, until
-from tui.engine.home import EngineHome
+from tests.engine.server.conftest import Running, stop_workers, until
+from tests.engine.server.engine_process import JOBS, Engine, worker_of
 from tui.engine.supervisor import process
 from tui.engine.supervisor.folder import JobFolder
 from tui.engine.supervisor.process import Identity
-
-JOBS = "/v1/fine_tuning/jobs"
-
-
-@dataclass
-class Engine:
-    """An engine in a process of its own, with places of its own."""
-
-    base: Path
-
-    def __post_init__(self) -> None:
-        self.home = EngineHome(self.base / "data" / "engine")
-        self.state = self.base / "state" / "engine.json"
-        self.environment = {
-            **os.environ,
-            "PAPERTUNE_DATA_DIR": str(self.base / "data"),
-            "PAPERTUNE_STATE_DIR": str(self.base / "state"),
-            "PAPERTUNE_CONFIG_DIR": str(self.base / "config"),
-        }
-        self.environment.pop("PAPERTUNE_ENGINE_TOKEN", None)
-        self.running: subprocess.Popen[bytes] | None = None
-
-    def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(
-            [sys.executable, str(Path(doubles.__file__)), *arguments],
-            env={**self.environment, **environment},
-            stdin=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
-
-    def start(self) -> dict[str, Any]:
-        self.running = self.popen()
-
-        def answers() -> dict[str, Any] | None:
-            assert self.running is not None
-            assert self.running.poll() is None, self.running.stderr
-            with contextlib.suppress(OSError, ValueError):
-                state: dict[str, Any] = json.loads(self.state.read_text())
-                if state["pid"] == self.running.pid:
-                    return state
-            return None
-
-        state: dict[str, Any] = until(answers)
-        return state
-
-    def client(self) -> httpx2.Client:
-        state = json.loads(self.state.read_text())
-        headers = {"Authorization": f"Bearer {state['token']}"}
-        return httpx2.Client(base_url=state["url"], headers=headers, timeout=30)
-
-    def kill(self) -> None:
-        assert self.running is not None
-        self.running.kill()
-        self.running.communicate()
-
-    def job(self, job_id: str) -> dict[str, Any]:
-        with self.client() as client:
-            document: dict[str, Any] = client.get(f"{JOBS}/{job_id}").json()
-        return document
-
-    def create(self, steps: int = 6) -> str:
-        with self.client() as client:
-            files = {"file": ("train.jsonl", chat_lines(8))}
-            file = client.post("/v1/files", files=files).json()["id"]
-            body = {
-                "model": doubles.BASE,
-                "training_files": [{"file_id": file}],
-                "hyperparameters": {"training_steps": steps},
-            }
-            return str(client.post(JOBS, json=body).json()["id"])
-
-    def behave(self, how: str | None) -> None:
-        path = self.home.jobs / "behave"
-        if how is None:
-            path.unlink(missing_ok=True)
-        else:
-            path.write_text(how)
 
 
 @pytest.fixture
@@ -109,13 +25,6 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
     if engine.running is not None:
         engine.kill()
     stop_workers(engine.home)
-
-
-def worker_of(home: EngineHome, job_id: str) -> psutil.Process:
-    def found() -> Identity | None:
-        return JobFolder(home.job(job_id)).worker()
-
-    return psutil.Process(until(found).pid)
 
 
 def test_a_job_goes_on_while_the_server_is_dead_and_is_found_again(engine: Engine) -> None:
