@@ -43,6 +43,7 @@ class _Builder:
         self.outline = {fold(re.sub(r"^[\d.]+\s+", "", title)): level for level, title in outline}
         self.bold_body = _mostly_bold(lines, self.body)
         self.numbered = sum(1 for line in lines if self._numbered(line)) >= 3
+        self.titles = Counter(fold(line.text) for line in lines if len(line.text) < 120)
         self.join = joiner("\n".join(line.text for line in lines))
         self.blocks: list[Block] = []
         self._floats: list[Block] = []
@@ -102,7 +103,9 @@ class _Builder:
 
     def _numbered(self, line: Line) -> bool:
         match = _NUMBER.fullmatch(line.text)
-        return bool(match) and self._strong(line) and len(line.text) < 120
+        if match is None or len(line.text) >= 120:
+            return False
+        return self._strong(line) or match["title"].isupper()
 
     def _heading(self, position: int) -> int:
         """How many lines of a heading begin here; 0 where none does."""
@@ -135,6 +138,8 @@ class _Builder:
         alone_below = after is None or after.gap < 0 or after.gap > self.pitch * 1.1
         if self._is_caption(line) or bare.count("  ") or bare.endswith((",", ";", "-")):
             return False
+        if self._is_contents(text):
+            return False
         if self.outline.get(fold(bare)) and (strong or alone or line.italic or bare.isupper()):
             return True
         capitals = bare.isupper() and len(bare) > 3
@@ -147,16 +152,31 @@ class _Builder:
         if match and (match["digits"] or match["roman"] or match["letter"] or match["word"]):
             if match["digits"] and int(match["digits"].split(".")[0]) > 30:
                 return False
-            if self._tabular(line) or len(bare) < 3:
+            if self._tabular(line) or not re.search(r"[^\W\d_]{3,}", bare):
                 return False
-            return (strong or capitals or line.italic) and (alone or strong)
+            slanted = line.italic and len(bare) < 70 and (match["letter"] or "." in text[:4])
+            return (strong or capitals or bool(slanted)) and (alone or strong)
         if not strong or len(text) > 90 or self._tabular(line) or not alone:
             return False
-        if self.numbered or self.outline:
-            return line.size > self.body * 1.12 and line.bold is not self.bold_body
+        if not re.search(r"[^\W\d_]{3,}", text):
+            return False
+        if after is not None and (self._tabular(after) or self._is_cell(after)):
+            return False
         left = line.x0 - line.left < line.size * 1.5
+        if self.numbered or self.outline:
+            larger = line.size > self.body * 1.12
+            return larger or (left and alone_below and len(text) < 60 and not self.outline)
         centred = abs((line.x0 + line.x1) / 2 - (line.left + line.right) / 2) < line.size * 2
-        return (left or centred) and len(re.findall(r"[A-Za-z]{3,}", text)) >= 1
+        return left or centred
+
+    def _is_contents(self, text: str) -> bool:
+        """Whether a line is of a table of contents: a title that comes again, and a page."""
+        title = re.sub(r"[\s.]+\d{1,3}$", "", text)
+        return title != text and (". ." in text or "..." in text or fold(title) in self.titles)
+
+    def _is_cell(self, line: Line) -> bool:
+        """Whether a line could be a row of a table: short and smaller than the text."""
+        return line.size < self.body * 0.95 and line.x1 - line.x0 < (line.right - line.left) * 0.6
 
     def _open(self, lines: Sequence[Line]) -> None:
         self._close()
@@ -215,7 +235,7 @@ class _Builder:
     def _tabular(self, line: Line) -> bool:
         tokens = line.text.split()
         numbers = sum(1 for token in tokens if _NUMERIC.match(token))
-        return len(tokens) >= 2 and numbers * 2 >= len(tokens)
+        return numbers >= 2 and numbers * 2 >= len(tokens)
 
     def _loose(self, position: int) -> int:
         """The end of a run of table cells or a picture's labels; `position` where none begins."""

@@ -14,7 +14,10 @@ _ARXIV = re.compile(
 )
 _BARE_ARXIV = re.compile(r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DULL = frozenset(
-    ["the", "and", "for", "from", "with", "into", "over", "under", "toward", "towards", "using", "based", "via", "about", "some", "study", "investigation", "analysis", "case", "note", "notes", "new", "approach", "paper", "does", "how", "what", "why", "when", "are"]
+    """
+    the and for from with into over under toward towards using based via about some study
+    investigation analysis case note notes new approach paper does how what why when are
+    """.split()  # noqa: SIM905
 )
 
 

@@ -81,7 +81,7 @@ def strip_furniture(pages: Sequence[Page]) -> list[Line]:
         edge = {id(line) for line in _edges(page)}
         outer = {id(line) for line in _outermost(page)}
         margin = _margin_numbers(page)
-        kept = []
+        kept: list[Line] = []
         for line in page.lines:
             off = (
                 line.turned
@@ -122,7 +122,7 @@ def _outermost(page: Page) -> list[Line]:
 
 def _margin_numbers(page: Page) -> set[int]:
     """Line numbers of manuscripts under review: many short numbers in one column at the margin."""
-    numbers = [line for line in page.lines if line.text.isdigit() and len(line.text) <= 4]
+    numbers = [line for line in page.lines if line.text.isdecimal() and len(line.text) <= 4]
     by_edge: dict[int, list[Line]] = defaultdict(list)
     for line in numbers:
         by_edge[round(line.x1 / 6)].append(line)

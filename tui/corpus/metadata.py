@@ -10,6 +10,7 @@ from tui.corpus.document import Block, BlockKind, Metadata
 from tui.corpus.extract.text import KNOWN_HEADINGS, abstract_of
 from tui.corpus.identity import family_name, find_arxiv, find_doi, fold, title_key
 from tui.corpus.layout import Line, Page, body_size, in_reading_order, strip_furniture
+from tui.corpus.names import author_names, person
 from tui.corpus.normalise import joiner
 
 _JUNK_TITLE = re.compile(
@@ -22,16 +23,6 @@ _NOT_TITLE = re.compile(
     r"https?:|www\.|^doi|issn|copyright|©|accepted (for|manuscript)|published (in|by)|"
     r"^available online|^received|^submitted|permission|^lecture notes",
     re.IGNORECASE,
-)
-_INSTITUTION = frozenset(
-    ["university", "universität", "université", "universidad", "universidade", "universita", "college", "institute", "institut", "instituto", "department", "dept", "school", "faculty", "laboratory", "laboratories", "lab", "labs", "center", "centre", "research", "group", "inc", "corporation", "corp", "ltd", "gmbh", "company", "academy", "hospital", "division", "society", "foundation", "technology", "sciences", "science", "engineering", "computing", "computer", "informatics", "systems", "mathematics", "physics", "usa", "uk", "germany", "france", "italy", "spain", "china", "japan", "canada", "india", "brazil", "australia", "switzerland", "netherlands", "sweden", "israel", "austria", "street", "road", "avenue", "box", "email", "e-mail", "tel", "fax", "abstract", "introduction", "member", "fellow", "ieee", "acm", "press", "conference", "workshop", "symposium", "proceedings", "journal", "international", "national", "state", "united", "google", "microsoft", "yahoo", "amazon", "facebook", "ibm", "intel", "oracle", "cornell", "stanford", "mit", "berkeley", "draft", "version", "january", "february", "march", "april", "may", "june", "july", "august", "september", "october", "november", "december"]
-)
-_PARTICLES = frozenset(
-    ["van", "von", "de", "der", "den", "del", "della", "di", "da", "dos", "das", "du", "la", "le", "el", "al", "bin", "ben", "ten", "ter", "zu", "zur", "y", "e"]
-)
-_MARKERS = re.compile(r"[*∗†‡§¶⋆♯#^]+|(?<=[^\W\d_])\d+(?:\s*,\s*\d+)*|\(\d+\)|\[\d+\]|\b\d+\b")
-_NAME_WORD = re.compile(
-    r"(?:[^\W\d_a-z][^\W\d_]*(?:['’.-][^\W\d_]+)*\.?|[^\W\d_]\.(?:-?[^\W\d_]\.)*)"
 )
 
 
@@ -116,7 +107,7 @@ def _title_lines(lines: Sequence[Line], usual: float, told: Mapping[str, str]) -
         words = re.findall(r"[^\W\d_]{2,}", text)
         if len(words) < 1 or len(text) < 6 or len(text) > 350 or _NOT_TITLE.search(text):
             continue
-        if KNOWN_HEADINGS.fullmatch(text.strip(" .:")) or (
+        if KNOWN_HEADINGS.fullmatch(re.sub(r"^[\dIVX]+\.?\s+", "", text).strip(" .:")) or (
             len(words) < 2 and lines[begin].size < usual * 1.4
         ):
             continue
@@ -170,44 +161,10 @@ def _authors(lines: Sequence[Line]) -> list[str]:
     return found[:200]
 
 
-def author_names(text: str) -> list[str]:
-    """The names in a line of them; empty where it is no such line."""
-    text = re.sub(r"\S*@\S*|\{[^}]*\}|https?:\S*", " ", text)
-    text = re.sub(r"^\s*(?:by|authors?:)\s+", "", text, flags=re.IGNORECASE)
-    text = re.sub(
-        r"\b(?:Ph\.?D|M\.?D|MSc|BSc|Prof|Dr|Jr|Sr|Member|Fellow|IEEE|Student|Senior)\b\.?",
-        " ",
-        text,
-    )
-    text = _MARKERS.sub(",", text)
-    pieces = [p.strip(" .,:") for p in re.split(r"[,;·•|/]|\s&\s|\band\b|\bAND\b|\s{3,}", text)]
-    pieces = [piece for piece in pieces if len(piece) > 1]
-    names = [name for piece in pieces if (name := _name(piece))]
-    return names if names and len(names) >= len(pieces) * 0.6 else []
-
-
-def _name(text: str) -> str:
-    words = text.split()
-    if not 2 <= len(words) <= 5 or any(word.strip(".").lower() in _INSTITUTION for word in words):
-        return ""
-    long = 0
-    for word in words:
-        if word.lower() in _PARTICLES:
-            continue
-        if not _NAME_WORD.fullmatch(word):
-            return ""
-        long += len(word.strip(".")) > 1
-    if not long or len(words[-1].strip(".")) < 2:
-        return ""
-    if text.isupper():
-        text = " ".join(w if len(w.strip(".")) == 1 else w.title() for w in words)
-    return text
-
-
 def _better(found: list[str], told: str, page: str) -> list[str]:
     """The record's authors where they are more than was found and all stand on the page."""
     pieces = [p.strip() for p in re.split(r"[;,]|\band\b|&", told) if p.strip()]
-    names = [name for piece in pieces if (name := _name(piece))]
+    names = [name for piece in pieces if (name := person(piece))]
     on_page = all(fold(family_name(name)) in page for name in names)
     return (
         names

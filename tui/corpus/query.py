@@ -18,7 +18,12 @@ _TOKEN = re.compile(
 _YEARS = re.compile(r"(\d{4})?(\.\.|-|–)?(\d{4})?")
 
 STOP_WORDS = frozenset(
-    ["a", "an", "and", "any", "are", "as", "at", "be", "been", "but", "by", "can", "could", "did", "do", "does", "doing", "for", "from", "had", "has", "have", "how", "i", "if", "in", "into", "is", "it", "its", "many", "me", "much", "my", "of", "on", "or", "our", "out", "shall", "should", "so", "some", "than", "that", "the", "their", "them", "then", "there", "these", "they", "this", "those", "to", "under", "up", "upon", "us", "was", "we", "were", "what", "when", "where", "which", "while", "who", "whom", "whose", "why", "will", "with", "would", "you", "your"]
+    """
+    a an and any are as at be been but by can could did do does doing for from had has have how
+    i if in into is it its many me much my of on or our out shall should so some than that the
+    their them then there these they this those to under up upon us was we were what when where
+    which while who whom whose why will with would you your
+    """.split()  # noqa: SIM905
 )
 
 

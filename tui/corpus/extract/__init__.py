@@ -59,7 +59,7 @@ def _read(path: str, kind: FileKind, archive: bool, seconds: float) -> Document:
     if kind is FileKind.LATEX:
         from tui.corpus.extract import latex
 
-        return latex.read_archive(read_bytes(path)) if archive else latex.read(path)
+        return latex.read_archive(read_bytes(path), path) if archive else latex.read(path)
     from tui.corpus.extract import markdown, text
 
     data = read_bytes(path, text.LARGEST)

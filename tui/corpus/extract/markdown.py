@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 from tui.corpus.document import Block, BlockKind, Document, Metadata, Unreadable
@@ -34,8 +35,7 @@ def read(data: bytes) -> Document:
         title = title or first.text
         if first.kind_of_section is SectionKind.BODY and first.level == 1:
             blocks = blocks[1:]
-            if not any(b.kind is BlockKind.HEADING and b.level == 1 for b in blocks):
-                blocks = [_raised(block) for block in blocks]
+    blocks = _raised(blocks)
     if not blocks and not title:
         raise Unreadable("no text in it")
     abstract = _string(front.get("abstract")) or abstract_of(blocks)
@@ -99,10 +99,15 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(filter(None, names))
 
 
-def _raised(block: Block) -> Block:
-    if block.kind is not BlockKind.HEADING:
-        return block
-    return Block(block.kind, block.text, block.level - 1, (), block.kind_of_section)
+def _raised(blocks: list[Block]) -> list[Block]:
+    """Blocks whose highest heading is of level 1: many begin at `##` under their title."""
+    highest = min((b.level for b in blocks if b.kind is BlockKind.HEADING), default=1)
+    return [
+        replace(block, level=block.level - highest + 1)
+        if block.kind is BlockKind.HEADING
+        else block
+        for block in blocks
+    ]
 
 
 def plain(text: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 import re
 import time
-from collections import Counter
 
 from tui.corpus import headings, metadata
 from tui.corpus.document import Document, Unreadable
+from tui.corpus.extract import gutter
 from tui.corpus.layout import Line, Page
 from tui.corpus.normalise import mend
 from tui.domain.paper import FileStatus
@@ -21,7 +21,11 @@ _ITALIC = re.compile(r"ital|obl|cmti|cmsl|-it$|\bti\d", re.I)
 _GARBLED_SHARE = 0.10
 # Words that make up a fifth of any prose in the languages that papers are written in.
 _COMMON = frozenset(
-    ["the", "of", "and", "to", "in", "a", "is", "that", "for", "with", "as", "on", "we", "are", "by", "be", "this", "from", "an", "it", "at", "or", "not", "which", "der", "die", "und", "das", "ist", "von", "mit", "den", "ein", "eine", "für", "auf", "le", "la", "les", "des", "et", "de", "un", "une", "en", "est", "dans", "pour", "que", "el", "los", "del", "las", "por", "con", "para", "il", "di", "che", "per", "non", "da", "do", "dos", "uma", "com", "não", "het", "een", "van"]
+    """
+    the of and to in a is that for with as on we are by be this from an it at or not which der
+    die und das ist von mit den ein eine für auf le la les des et de un une en est dans pour que
+    el los del las por con para il di che per non da do dos uma com não het een van
+    """.split()  # noqa: SIM905
 )
 
 
@@ -146,14 +150,27 @@ def _page(document: object, number: int) -> Page:
         text = encoded.decode("utf-16-le", "replace")
         # Offsets count UTF-16 units; where a character takes two, they are counted anew.
         wide = len(text) != got
-        lines = _lines(raw, textpage.raw, text, wide=wide, exact=got == count)
+        exact = got == count
+        placed = _lines(raw, textpage.raw, text, wide=wide, exact=exact)
+
+        def edges(offset: int) -> tuple[float, float]:
+            left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+            if not exact:
+                offset = raw.FPDFText_GetCharIndexFromTextIndex(textpage.raw, offset)
+            raw.FPDFText_GetCharBox(textpage.raw, offset, left, right, bottom, top)
+            return left.value, right.value
+
+        # Offsets into lines with characters of two units cannot be told from their text.
+        lines = [line for line, _ in placed] if wide else gutter.split(placed, width, edges)
         return Page(number + 1, width, height, lines, len(text))
     finally:
         textpage.close()
         page.close()
 
 
-def _lines(raw: object, textpage: object, text: str, *, wide: bool, exact: bool) -> list[Line]:
+def _lines(
+    raw: object, textpage: object, text: str, *, wide: bool, exact: bool
+) -> list[tuple[Line, int]]:
     index_of = raw.FPDFText_GetCharIndexFromTextIndex  # type: ignore[attr-defined]
     box = raw.FPDFText_GetCharBox  # type: ignore[attr-defined]
     size_of = raw.FPDFText_GetFontSize  # type: ignore[attr-defined]
@@ -164,7 +181,7 @@ def _lines(raw: object, textpage: object, text: str, *, wide: bool, exact: bool)
     flags = ctypes.c_int()
     name = ctypes.create_string_buffer(96)
     fonts: dict[bytes, tuple[bool, bool]] = {}
-    lines: list[Line] = []
+    lines: list[tuple[Line, int]] = []
     offset = 0
     for part in text.split("\r\n"):
         length = len(part.encode("utf-16-le")) // 2 if wide else len(part)
@@ -175,6 +192,8 @@ def _lines(raw: object, textpage: object, text: str, *, wide: bool, exact: bool)
         lead = len(part) - len(part.lstrip())
         begin, end = start + lead, start + lead + len(stripped) - 1
         middle = (begin + end) // 2
+        if not wide and stripped[middle - begin].isspace():
+            middle += 1  # a space may be made up by pdfium, with another font's size
         if not exact:
             begin, middle, end = (index_of(textpage, i) for i in (begin, middle, end))
         if not box(textpage, begin, left, right, bottom, top):
@@ -201,27 +220,31 @@ def _lines(raw: object, textpage: object, text: str, *, wide: bool, exact: bool)
                 style = bool(_BOLD.search(decoded)), bool(_ITALIC.search(decoded))
                 fonts[key] = style
             bold, italic = style
-        lines.append(
-            Line(mend(stripped), x0, x1, y0, y1, high, round(size, 1), bold, italic, turned)
-        )
+        line = Line(mend(stripped), x0, x1, y0, y1, high, round(size, 1), bold, italic, turned)
+        # A mended line's characters are no longer those of the page: it is never cut.
+        lines.append((line, start + lead if line.text == stripped else -1))
     return lines
 
 
 def _refuse_garbled(pages: list[Page]) -> None:
     """Refuse a text layer whose codes mean nothing: no reader would see these characters."""
-    sample = "".join(line.text for page in pages[:20] for line in page.lines)[:40_000]
-    letters = Counter(
-        "odd" if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c not in "\t\n\x02")
-        else "latin" if c.isascii() and c.isalpha() else "other"
+    sample = " ".join(line.text for page in pages[:20] for line in page.lines)[:40_000]
+    total = len(sample)
+    odd = sum(
+        1
         for c in sample
-    )  # fmt: skip
-    total = sum(letters.values())
-    if total and letters["odd"] > _GARBLED_SHARE * total:
-        raise Unreadable("garbled text: its fonts do not say which characters they show")
-    words = re.findall(
-        r"[A-Za-z]+", " ".join(line.text for page in pages[:20] for line in page.lines)
+        if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c not in "\t\n\r\x02")
     )
-    if len(words) >= 300 and letters["latin"] > total / 2:
-        common = sum(1 for word in words if word.lower() in _COMMON)
-        if common < len(words) * 0.01:
-            raise Unreadable("garbled text: no word of it is one")
+    if odd > _GARBLED_SHARE * total:
+        raise Unreadable("garbled text: its fonts do not say which characters they show")
+    foreign = sum(1 for c in sample if c > "\u02ff" and c.isalpha())
+    words = re.findall(r"[A-Za-z]{2,}", sample)
+    if total < 3000 or foreign > total * 0.2:
+        return
+    letters = "".join(words).lower()
+    vowels = sum(letters.count(vowel) for vowel in "aeiouy")
+    common = sum(1 for word in words if word.lower() in _COMMON)
+    # Languages that the list has no words of still speak in vowels.
+    strange = common < len(words) * 0.02 and vowels < len(letters) * 0.28
+    if strange or len(words) < total / 60:
+        raise Unreadable("garbled text: no word of it is one")

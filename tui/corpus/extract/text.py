@@ -6,6 +6,7 @@ import re
 
 from tui.corpus.document import Block, BlockKind, Document, Metadata, Unreadable
 from tui.corpus.identity import find_arxiv, find_doi
+from tui.corpus.names import author_names
 from tui.domain.paper import SectionKind
 
 LARGEST = 32 * 1024 * 1024
@@ -67,7 +68,8 @@ def section_kind(title: str) -> SectionKind:
 
 def abstract_of(blocks: list[Block]) -> str:
     """The text of the abstract's section."""
-    inside, found = False, []
+    inside = False
+    found: list[str] = []
     for block in blocks:
         if block.kind is BlockKind.HEADING:
             if found:
@@ -106,10 +108,13 @@ def read(data: bytes) -> Document:
         if index == 0 and len(run) <= 3 and sum(map(len, run)) <= 250:
             title, rest = _title(run)
             fields.update(_fields(rest))
+            if rest and not fields and (names := author_names(" ".join(rest))):
+                fields["authors"] = "; ".join(names)
             continue
         if index <= 3 and not blocks and (found := _fields(run)):
             fields.update(found)
-            continue
+            if len(found) == len(run):
+                continue
         heading, rest = _heading(run)
         if heading:
             blocks.append(heading)
@@ -122,7 +127,8 @@ def read(data: bytes) -> Document:
     authors = tuple(
         re.split(r"\s*[,;]\s*|\s+and\s+", fields.get("authors", fields.get("author", "")))
     )
-    years = re.findall(r"\b(1[5-9]\d\d|20\d\d)\b", fields.get("year", fields.get("date", "")))
+    dated = fields.get("year", fields.get("date", " ".join(text[:1500].split("\n")[1:8])))
+    years = re.findall(r"\b((?:19|20)\d\d)\b", dated)
     return Document(
         Metadata(
             title=fields.get("title", title),
@@ -146,12 +152,11 @@ def _title(run: list[str]) -> tuple[str, list[str]]:
 
 
 def _fields(run: list[str]) -> dict[str, str]:
-    found = {}
+    found: dict[str, str] = {}
     for line in run:
         match = _FIELD.fullmatch(line.strip())
-        if match is None:
-            return found
-        found[match[1].lower()] = match[2].strip()
+        if match:
+            found[match[1].lower()] = match[2].strip()
     return found
 
 
