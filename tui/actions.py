@@ -144,7 +144,9 @@ REGISTRY: tuple[Action, ...] = (
         rank=10,
         hides=("corpus.filter", "datasets.filter", "chat.filter", "evaluation.filter"),
     ),
-    Action("reader.next", "n", "Next hit", "Next place found", hides=("datasets.new",)),
+    Action(
+        "reader.next", "n", "Next hit", "Next place found", hides=("datasets.new", "evaluation.run")
+    ),
     Action("reader.previous", "N", "Previous hit", "Previous place found"),
     Action("reader.next-section", "]", "Section", "Next section"),
     Action("reader.previous-section", "[", "Section", "Previous section"),
@@ -204,6 +206,11 @@ REGISTRY: tuple[Action, ...] = (
     Action("jobs.smooth", "s", "Smooth", "Smooth the train loss: none, some, much", rank=52),
     Action("jobs.copy", "y", "Copy", "Copy the new model's name, or the job's id", rank=55),
     Action("jobs.back", "escape", "Back", "Back to the list", rank=80),
+    # Evaluation
+    Action("evaluation.run", "n", "Measure", "Measure a fine-tuned model", rank=12),
+    Action("evaluation.all", "w", "All/wrong", "Every answer, or the wrong ones", rank=20),
+    Action("evaluation.copy", "y", "Copy", "Copy the report", rank=50),
+    Action("evaluation.back", "escape", "Back", "Back, or stop measuring", rank=80),
 )
 """Every action there is, in the order in which help and palette list them."""
 

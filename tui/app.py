@@ -221,7 +221,10 @@ class PapertuneApp(ShellApp):
     def _evaluation(self) -> Screen[Any]:
         from screens.evaluation import EvaluationScreen
 
-        return EvaluationScreen(self._services.evaluator, self._services.datasets)
+        services = self._services
+        return EvaluationScreen(
+            services.evaluator, lambda: services.datasets, services.corpus, services.chat
+        )
 
     def _settings(self) -> Screen[Any]:
         from screens.settings import SettingsScreen

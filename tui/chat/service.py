@@ -87,8 +87,7 @@ class Chat:
         if model:
             client = self._endpoints.for_model(model, endpoint)
             return await client.model(self._endpoints.resolve(model))
-        client = self._endpoints.client(endpoint)
-        cards = [card for card in await client.models() if not card.archived]
+        cards = await self.models(endpoint)
         if not cards:
             raise MissingError(
                 "The endpoint has no model.",
@@ -96,6 +95,11 @@ class Chat:
             )
         tuned = [card for card in cards if card.tuned]
         return max(tuned, key=lambda card: int(card.raw.get("created", 0))) if tuned else cards[0]
+
+    async def models(self, endpoint: str | None = None) -> list[ModelCard]:
+        """The models of an endpoint that are in use, as it lists them."""
+        client = self._endpoints.client(endpoint)
+        return [card for card in await client.models() if not card.archived]
 
     async def ask(self, question: Question) -> AsyncGenerator[SourcesFound | Piece | Answer, None]:
         """Stream the answer: first the sources, then pieces, last the whole `Answer`.

@@ -14,7 +14,7 @@ _EVERY_STEPS = 10
 
 def step_lines(event: StepDone) -> Iterator[str]:
     """A line for the step, and one for each thing worth knowing about it."""
-    text = _STEPS.get(event.step, lambda _: event.step)(event.figures)
+    text = _STEPS[event.step](event.figures)
     state = "done before" if event.already else f"{event.seconds:.1f} s"
     yield f"✓ {text}  ({state})"
     for note in event.figures.get("notes", ()):
