@@ -96,7 +96,7 @@ class EvaluationScreen(BaseScreen[None]):
         self._reports: dict[str, RunReport] = {}
         self._items: list[tuple[ItemResult, str]] = []
         self._all = False
-        self._running: Worker[None] | None = None
+        self._measuring: Worker[None] | None = None
 
     def compose_body(self) -> ComposeResult:
         """Runs; the report over its answers; one question."""
@@ -143,7 +143,7 @@ class EvaluationScreen(BaseScreen[None]):
         at = keys.index(here.key) if here is not None and here.key in keys else 0
         self.runs.show(Held(rows), len(rows), rows, at)
         self.set_class(not rows, "-nothing")
-        if self._running is None:
+        if self._measuring is None:
             self.say(f"{len(rows)} runs")
         key = self.app.key_for
         self.query_one("#empty", Static).update(
@@ -266,7 +266,7 @@ class EvaluationScreen(BaseScreen[None]):
             )
         )
         if dataset:
-            self._running = self._measure(dataset.strip(), model)
+            self._measuring = self._measure(dataset.strip(), model)
 
     async def _choose_model(self) -> str:
         cards = [card for card in await self.chat.models() if card.tuned]
@@ -294,7 +294,7 @@ class EvaluationScreen(BaseScreen[None]):
                 else:
                     self.post_message(self.Measured(event))
         finally:
-            self._running = None
+            self._measuring = None
 
     def on_evaluation_screen_progressed(self, event: Progressed) -> None:
         """Say how far it is."""
@@ -311,8 +311,8 @@ class EvaluationScreen(BaseScreen[None]):
     @work(exclusive=True, exit_on_error=False, group="back")
     async def _stop(self) -> None:
         question = "Stop measuring? What was answered is kept; the same run goes on from there."
-        if await self.app.push_screen_wait(Confirm("Stop", question)) and self._running:
-            self._running.cancel()
+        if await self.app.push_screen_wait(Confirm("Stop", question)) and self._measuring:
+            self._measuring.cancel()
             self.say("Stopped; measure again to go on.")
 
     async def action_copy(self) -> None:
@@ -328,7 +328,7 @@ class EvaluationScreen(BaseScreen[None]):
         elif self.has_class("-reading"):
             self.set_class(False, "-reading")
             self.runs.focus()
-        elif self._running is not None:
+        elif self._measuring is not None:
             self._stop()
         self.refresh_bindings()
 
@@ -337,5 +337,5 @@ class EvaluationScreen(BaseScreen[None]):
         if action in ("copy", "all"):
             return self.report is not None
         if action == "back":
-            return self.has_class("-item") or self.has_class("-reading") or bool(self._running)
+            return self.has_class("-item") or self.has_class("-reading") or bool(self._measuring)
         return True
