@@ -17,7 +17,7 @@ from tui.storage.locations import engine_state_file
 
 @pytest.fixture
 async def control() -> AsyncIterator[EngineControl]:
-    control = EngineControl(("serve",))
+    control = EngineControl()
     yield control
     await control.stop()
 
@@ -63,7 +63,7 @@ async def test_an_engine_that_dies_says_why(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(PapertuneError, match=f"{port}.* is taken"):
-            await EngineControl(("serve", "--port", str(port))).start()
+            await EngineControl(("--port", str(port))).start()
     monkeypatch.setenv("PAPERTUNE_DATA_DIR", "/proc/papertune")  # nobody can write there
     with pytest.raises(PapertuneError, match=r"did not start.*/proc/papertune"):
         await EngineControl().start()

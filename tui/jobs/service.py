@@ -261,7 +261,7 @@ class Jobs:
     async def _listed(self, client: Client) -> Sequence[Job]:
         jobs = await client.jobs.list()
         for job in jobs:
-            self._homes[job.id] = client.endpoint.name
+            self._homes.setdefault(job.id, client.endpoint.name)
         return jobs
 
     async def _locate(self, job_id: str) -> tuple[str, Client]:
@@ -270,7 +270,7 @@ class Jobs:
         if endpoint is not None:
             return found, self._endpoints.client(endpoint)
         failures: list[tuple[Endpoint, PapertuneError]] = []
-        begins: set[tuple[str, str]] = set()
+        begins: dict[str, str] = {}
         for item in self._endpoints.all():
             try:
                 jobs = await self._listed(self._endpoints.client(item.name))
@@ -278,12 +278,13 @@ class Jobs:
                 if not isinstance(error, RetiredError | AbsentError):
                     failures.append((item, error))
                 continue
-            begins |= {(job.id, item.name) for job in jobs if job.id.startswith(job_id)}
-        exact = {item for item in begins if item[0] == job_id} or begins
-        if len(exact) == 1:
-            full, name = exact.pop()
-            return full, self._endpoints.client(name)
-        raise _not_found(job_id, exact, failures)
+            for job in jobs:
+                if job.id.startswith(job_id):
+                    begins.setdefault(job.id, item.name)
+        full = job_id if job_id in begins else next(iter(begins), "")
+        if full == job_id or len(begins) == 1:
+            return full, self._endpoints.client(begins[full])
+        raise _not_found(job_id, begins, failures)
 
     async def _points(self, client: Client, job: Job) -> tuple[LossPoint, ...]:
         if await client.is_engine():
@@ -318,12 +319,12 @@ class Jobs:
 
 def _not_found(
     job_id: str,
-    begins: Collection[tuple[str, str]],
+    begins: Collection[str],
     failures: Sequence[tuple[Endpoint, PapertuneError]],
 ) -> PapertuneError:
     name = visible(job_id)
     if begins:
-        listed = ", ".join(sorted(full for full, _ in begins))
+        listed = ", ".join(sorted(begins))
         return NotFoundError(f"'{name}' is the beginning of several jobs: {listed}.", "Write more.")
     # The default endpoint comes first; the others are often not set up, which is no news.
     if failures and failures[0][0].kind is EndpointKind.LOCAL:

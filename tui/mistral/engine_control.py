@@ -64,9 +64,12 @@ class _State:
 
 
 class EngineControl:
-    """The engine of this user on this machine."""
+    """The engine of this user on this machine; `arguments` follow its command when it starts."""
 
-    def __init__(self, arguments: tuple[str, ...] = ("serve",)) -> None:
+    # -P: the folder one stands in must not shadow a module of the engine
+    command: tuple[str, ...] = (sys.executable, "-P", "-m", "tui.engine", "serve")
+
+    def __init__(self, arguments: tuple[str, ...] = ()) -> None:
         self._arguments = arguments
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -227,7 +230,8 @@ class EngineControl:
             started = process.create_time()
         except psutil.Error:
             return False
-        ours = any(word == "tui.engine" or Path(word).name == "papertune" for word in command)
+        known = {*self.command[1:], "tui.engine"} - {"-m", "-P", "serve"}
+        ours = any(word in known or Path(word).name == "papertune" for word in command)
         in_time = not state.started_at or started <= state.started_at + 2
         return ours and in_time
 
@@ -246,8 +250,7 @@ class EngineControl:
         }
         try:
             self._child = subprocess.Popen(
-                # -P: the folder one stands in must not shadow a module of the engine
-                [sys.executable, "-P", "-m", "tui.engine", *self._arguments],
+                [*self.command, *self._arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

@@ -146,6 +146,7 @@ class ModelLibrary:
                 "bytes": model.size,
                 "parameters": model.parameters,
                 "context": model.context,
+                "defaults": dict(model.defaults),
                 "pulled": (self._models / model.id / CARD).is_file(),
             }
             for model in CATALOGUE.values()
