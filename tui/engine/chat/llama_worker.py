@@ -12,8 +12,8 @@ import os
 import sys
 from typing import Any
 
-# Tokens between two looks at whether the caller is still there: about 0.2 s of reading. Both of
-# llama.cpp's batch sizes count; with the usual n_batch (2048) a cancelled request reads on for seconds.
+# Tokens between two looks at whether the caller is still there: about 0.2 s of reading. Both batch
+# sizes of llama.cpp count: with its usual n_batch (2048) a cancelled request reads on for seconds.
 MICRO_BATCH = 64
 
 
