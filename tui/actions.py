@@ -58,6 +58,7 @@ SCOPES: dict[str, str] = {
     "review": "Review",
     "jobs": "Jobs",
     "chat": "Chat",
+    "transcript": "While reading a conversation",
     "evaluation": "Evaluation",
     "settings": "Settings",
 }
@@ -71,7 +72,7 @@ WITHIN: dict[str, tuple[str, ...]] = {
     "report": ("reader",),
     "review": ("reader",),
     "jobs": ("list",),
-    "chat": ("list", "reader"),
+    "chat": ("list", "reader", "transcript"),
     "evaluation": ("list", "reader"),
     "settings": ("list",),
 }
@@ -206,6 +207,38 @@ REGISTRY: tuple[Action, ...] = (
     Action("jobs.smooth", "s", "Smooth", "Smooth the train loss: none, some, much", rank=52),
     Action("jobs.copy", "y", "Copy", "Copy the new model's name, or the job's id", rank=55),
     Action("jobs.back", "escape", "Back", "Back to the list", rank=80),
+    # Chat
+    Action("chat.ask", "i,enter", "Ask", "Type a question", rank=10),
+    Action("chat.stop", "escape", "Stop", "Stop the model, or go back", rank=12),
+    Action("chat.arm", "a", "Arm", "Tuned or base, with or without sources", rank=14),
+    Action("chat.sources", "s", "Sources", "To the sources of the answer", rank=16),
+    Action("chat.feedback", "f", "Feedback", "Say what about the answer is good or bad", rank=18),
+    Action("chat.retry", "r", "Retry", "Ask the last question again", rank=20),
+    Action("chat.new", "n", "New", "Begin a new conversation", rank=30),
+    Action("chat.conversations", "c", "Earlier", "Go on with an earlier conversation", rank=32),
+    Action("chat.model", "m", "Model", "Choose the model to ask", rank=34),
+    Action(
+        "chat.mode", "o", "Mode", "Ask, summarise, brainstorm, onboard", rank=36, call="purpose"
+    ),
+    Action("chat.copy", "y", "Copy", "Copy the answer", rank=38),
+    Action("chat.editor", "e", "Editor", "Write the question in $EDITOR", rank=40),
+    Action("chat.export", "x", "Export", "Write the conversation to a Markdown file", rank=42),
+    Action("chat.engine", "E", "Engine", "Start the local engine", rank=44),
+    Action("transcript.down", "j,down", "Down", "One line down", call="scroll_down", palette=False),
+    Action("transcript.up", "k,up", "Up", "One line up", call="scroll_up", palette=False),
+    Action("transcript.first", "g,home", "Top", "To the top", call="scroll_home", palette=False),
+    Action("transcript.last", "G,end", "Bottom", "To the end", call="scroll_end", palette=False),
+    Action(
+        "transcript.page-down",
+        "space,pagedown,ctrl+d",
+        "Page",
+        "One page down",
+        call="page_down",
+        palette=False,
+    ),
+    Action(
+        "transcript.page-up", "pageup,ctrl+u", "Page", "One page up", call="page_up", palette=False
+    ),
     # Evaluation
     Action("evaluation.run", "n", "Measure", "Measure a fine-tuned model", rank=12),
     Action("evaluation.all", "w", "All/wrong", "Every answer, or the wrong ones", rank=20),

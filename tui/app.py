@@ -214,8 +214,14 @@ class PapertuneApp(ShellApp):
     def _chat(self) -> Screen[Any]:
         from screens.chat import ChatScreen
 
+        services = self._services
         return ChatScreen(
-            self._services.chat, self._services.conversations, self._services.feedback
+            services.chat,
+            services.conversations,
+            services.feedback,
+            lambda: services.corpus,
+            services.engine,
+            services.gate,
         )
 
     def _evaluation(self) -> Screen[Any]:

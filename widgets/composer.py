@@ -1,0 +1,65 @@
+"""Where a question is typed: enter sends, a line break needs a key of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textual import events
+from textual.message import Message
+from textual.widgets import TextArea
+
+
+class Composer(TextArea):
+    """A small text area of at most six rows; what is typed stays until it was sent."""
+
+    DEFAULT_CSS = """
+    Composer, Composer:focus {
+        height: auto;
+        max-height: 6;
+        min-height: 1;
+        border: none;
+        padding: 0 1;
+        background: $surface;
+        scrollbar-size-vertical: 1;
+    }
+    Composer:focus { background: $panel; }
+    """
+
+    @dataclass
+    class Submitted(Message):
+        """A question was sent."""
+
+        text: str
+
+    @dataclass
+    class Left(Message):
+        """The person wants to leave the composer, for the keys of the screen."""
+
+    def __init__(self, placeholder: str = "", id: str | None = None) -> None:
+        super().__init__(
+            id=id,
+            soft_wrap=True,
+            show_line_numbers=False,
+            compact=True,
+            highlight_cursor_line=False,
+            placeholder=placeholder,
+        )
+        self.cursor_blink = False
+
+    async def _on_key(self, event: events.Key) -> None:
+        match event.key:
+            case "enter":
+                event.stop()
+                event.prevent_default()
+                if text := self.text.strip():
+                    self.post_message(self.Submitted(text))
+            case "ctrl+j":
+                event.stop()
+                event.prevent_default()
+                self.insert("\n")
+            case "escape":
+                event.stop()
+                event.prevent_default()
+                self.post_message(self.Left())
+            case _:
+                await super()._on_key(event)
