@@ -191,7 +191,7 @@ def test_roles() -> None:
             assert roles["test-transfer"] == 1
             assert set(roles) <= {"test-transfer", "validation-transfer"}
         else:
-            assert roles["train"] == 6
+            assert roles["train"] == 8
             assert roles["test-memory"] == 1
             assert set(roles) <= {"train", "validation", "test-memory"}
     assert sum(roles["validation"] for roles in counts.values()) >= 20
