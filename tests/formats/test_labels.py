@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
@@ -60,6 +60,7 @@ _words = st.text(
 
 
 @pytest.mark.parametrize("name", _TEMPLATES)
+@settings(deadline=None)  # cores may be shared
 @given(
     system=st.none() | _words, exchanges=st.lists(st.tuples(_words, _words), min_size=1, max_size=4)
 )

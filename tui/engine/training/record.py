@@ -76,6 +76,12 @@ class Record(TrainerCallback):  # type: ignore[misc]
         """The last step that was trained."""
         return self._step
 
+    @property
+    def patience_ended(self) -> bool:
+        """Whether the memory loss has not become better for as long as the job allows."""
+        patience = self._spec.patience
+        return bool(patience and self._best and self._best.since >= patience)
+
     def trained(self, loss: float, learning_rate: float, tokens: int) -> None:
         """A forward and backward pass was done."""
         self._step += 1
@@ -101,9 +107,7 @@ class Record(TrainerCallback):  # type: ignore[misc]
         if state.global_step in self._evaluate_at:
             self._evaluate(named["model"], args.device)
             control.should_save = True
-            patience = self._spec.patience
-            if patience and self._best and self._best.since >= patience:
-                control.should_training_stop = True
+            control.should_training_stop |= self.patience_ended
         elif late or self._interrupted():
             control.should_save = True
         if self._interrupted():
@@ -133,11 +137,11 @@ class Record(TrainerCallback):  # type: ignore[misc]
         self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:
         """Seal the checkpoint that was just written; only then are older ones removed."""
+        self._report.flush()  # first: nothing measures these steps again once the seal is there
         self._checkpoints.seal(state.global_step, self._tokens)
         if self._best is not None:
             self._checkpoints.remember(self._best)
         self._checkpoints.prune()
-        self._report.flush()
         self._saved = time.monotonic()
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:

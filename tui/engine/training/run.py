@@ -60,7 +60,7 @@ def train(spec: JobSpec, report: Report, interrupted: Callable[[], bool]) -> str
     if last is not None:
         record.resume(last)
     report.say("Starting to train." if last is None else f"Going on after step {last}.")
-    if last is None or last < steps:
+    if last is None or (last < steps and not record.patience_ended):
         trainer.train(
             resume_from_checkpoint=None if last is None else str(checkpoints.folder(last))
         )
