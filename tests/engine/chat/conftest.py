@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from tui.engine.chat.backend import Served
 from tui.engine.chat.llama import Llama
@@ -25,7 +26,15 @@ def served(library: ModelLibrary) -> Served:
     return library.served(BASE)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def llama(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Llama]:
+    """One backend for the tests that ask nothing special of it: starting a process takes time."""
+    shared = Llama(tmp_path_factory.mktemp("logs"))
+    yield shared
+    await shared.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def start(tmp_path: Path) -> AsyncIterator[Callable[..., Llama]]:
     made: list[Llama] = []
 

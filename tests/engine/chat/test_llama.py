@@ -23,6 +23,7 @@ BASE = "smollm2-135m-instruct"
 GREEDY = Sampling(max_tokens=24, temperature=0.0)
 QUESTION = "Name three colours."
 Start = Callable[..., Llama]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 @pytest.fixture
@@ -46,9 +47,8 @@ async def whole(
 
 
 async def test_the_same_question_gets_the_same_greedy_answer(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
-    llama = start()
     first = await whole(llama, served, ask(QUESTION))
     await whole(llama, served, ask("What is a star?"))
     assert await whole(llama, served, ask(QUESTION)) == first
@@ -56,10 +56,10 @@ async def test_the_same_question_gets_the_same_greedy_answer(
 
 
 async def test_counts_are_those_of_the_tokenizer(
-    start: Start, served: Served, ask: Callable[[str], list[int]], library: ModelLibrary
+    llama: Llama, served: Served, ask: Callable[[str], list[int]], library: ModelLibrary
 ) -> None:
     tokens = ask("Write a long story about the sea.")
-    text, last = await whole(start(), served, tokens)
+    text, last = await whole(llama, served, tokens)
     assert last.finish_reason == "length"
     assert last.prompt_tokens == len(tokens)
     assert last.completion_tokens == GREEDY.max_tokens == library.tokenizer(BASE).count(text)
@@ -101,9 +101,8 @@ async def test_a_new_adapter_waits_for_the_answers_under_way(
 
 
 async def test_two_streams_advance_together(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
-    llama = start()
     order: list[int] = []
 
     async def one(number: int) -> str:
@@ -150,9 +149,8 @@ async def test_cancelling_while_the_prompt_is_read_frees_the_slot(
 
 
 async def test_no_one_without_the_key_is_answered(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
-    llama = start()
     await whole(llama, served, ask(QUESTION))
     (process,) = llama.processes()
     command = " ".join(psutil.Process(process.pid).cmdline())
@@ -168,9 +166,8 @@ async def test_no_one_without_the_key_is_answered(
 
 
 async def test_stop_strings_end_an_answer_and_are_left_out(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
-    llama = start()
     text, _ = await whole(llama, served, ask(QUESTION))
     stop = text.split()[-1]
     cut, last = await whole(llama, served, ask(QUESTION), replace(GREEDY, stop=(stop,)))
@@ -179,9 +176,8 @@ async def test_stop_strings_end_an_answer_and_are_left_out(
 
 
 async def test_a_seed_makes_chance_repeatable(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
-    llama = start()
     tokens = ask("Invent a name for a ship.")
     texts = [
         (await whole(llama, served, tokens, Sampling(max_tokens=12, temperature=1.2, seed=seed)))[0]
@@ -192,11 +188,11 @@ async def test_a_seed_makes_chance_repeatable(
 
 
 async def test_a_schema_holds_the_answer(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
     schema = {"type": "object", "properties": {"a": {"enum": ["red"]}}, "required": ["a"]}
     text, _ = await whole(
-        start(), served, ask(QUESTION), Sampling(max_tokens=200, temperature=0, schema=schema)
+        llama, served, ask(QUESTION), Sampling(max_tokens=200, temperature=0, schema=schema)
     )
     assert '"red"' in text
     assert text.lstrip().startswith("{")
@@ -214,9 +210,8 @@ async def test_a_full_context_is_said(
 
 
 async def test_a_process_that_dies_is_said_and_started_anew(
-    start: Start, served: Served, ask: Callable[[str], list[int]]
+    llama: Llama, served: Served, ask: Callable[[str], list[int]]
 ) -> None:
-    llama = start()
     stream = llama.answer(served, ask("Write a novel."), Sampling(max_tokens=3000, temperature=0))
     await anext(stream)
     (process,) = llama.processes()
@@ -276,9 +271,8 @@ async def test_the_process_ends_when_the_engine_is_gone(
 
 
 async def test_our_tokens_are_those_of_llama_cpp(
-    start: Start, served: Served, ask: Callable[[str], list[int]], library: ModelLibrary
+    llama: Llama, served: Served, ask: Callable[[str], list[int]], library: ModelLibrary
 ) -> None:
-    llama = start()
     await whole(llama, served, ask(QUESTION))
     (process,) = llama.processes()
     for text in ("The 1984 été\n\n  x=42; naïve 日本語 🙂", "don't  stop\t<|im_end|>\n", "a" * 300):
