@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tui.domain.errors import NotFoundError
+from tui.domain.errors import NotFoundError, PapertuneError
 from tui.domain.example import Form
 from tui.formats.check import FileReport, check_file
 
@@ -56,6 +56,7 @@ FAULTS: dict[str, tuple[str, bytes]] = {
     "nested bomb": ("nesting", b'{"text": ' + b"[" * 100_000),
     "duplicate key": ("duplicate-key", b'{"text": "x", "text": "y"}'),
     "duplicate key, spaced": ("duplicate-key", b'{"text" : "x", "text"\t: "y"}'),
+    "duplicate key, old line end": ("duplicate-key", b'{"text"\r:"x", "text":"y"}'),
     "duplicate key within": (
         "duplicate-key",
         b'{"messages": [{"role": "user", "role": "user", "content": "a"},'
@@ -235,3 +236,29 @@ def test_examples_longer_than_the_model_reads_are_counted(tmp_path: Path) -> Non
     assert report.cut == 514 - 100
     assert report.tokens == 514 + 25
     assert not report.exact
+
+
+class Growing:
+    """A tokenizer during whose work the file goes on growing."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def count(self, text: str) -> int:
+        return 1
+
+    def count_messages(self, turns: object) -> int:
+        with self.path.open("ab") as file:
+            file.write(b"x" if self.path.stat().st_size < 5_000 else b"")
+        return 1
+
+
+def test_a_file_that_changes_while_it_is_read_is_not_trusted(tmp_path: Path) -> None:
+    report = report_of(tmp_path, GOOD, tokenizer=Growing(tmp_path / "file.jsonl"))
+    assert "changed" in {error.code for error in report.errors}
+    assert not report.ok
+
+
+def test_a_folder_is_no_file(tmp_path: Path) -> None:
+    with pytest.raises(PapertuneError, match="cannot be read"):
+        check_file(tmp_path)

@@ -115,6 +115,16 @@ def test_reading_keeps_every_byte_in_its_place(lines: list[bytes], limit: int, e
             assert len(raw.data) <= limit
 
 
+@pytest.mark.parametrize("depth", [10, 300, 480, 900, 2_000, 50_000])
+def test_nesting_of_any_depth_is_read_or_refused(depth: int) -> None:
+    data = b'{"text": "x", "deep": ' + b'{"a": [' * depth + b"]}" * depth + b"}"
+    try:
+        assert decode_object(data)["text"] == "x"
+    except LineError as error:
+        assert error.code == "nesting"
+        assert depth > 100
+
+
 class _Endless(io.RawIOBase):
     """A line that never ends, up to `size` bytes; remembers the largest piece asked for."""
 

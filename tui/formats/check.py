@@ -113,8 +113,8 @@ def check_file(
     """Check every line of a training file.
 
     `seq_len` is the longest example in tokens that is not cut; `near` looks for near-duplicates
-    too, by far the slowest part. Raises NotFoundError when there is no such file and PapertuneError when
-    it cannot be read; whatever is in the file is reported, never raised.
+    too, by far the slowest part. Raises NotFoundError when there is no such file and
+    PapertuneError when it cannot be read; whatever is in the file is reported, never raised.
     """
     try:
         with path.open("rb") as file:

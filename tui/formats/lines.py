@@ -22,7 +22,7 @@ BOM = b"\xef\xbb\xbf"
 
 _DECODER = msgspec.json.Decoder()
 # A closing quote and a colon: the end of a key, unless a string's content looks like one.
-_KEY_END = re.compile(rb'(?<!\\)"[ \t]*:')
+_KEY_END = re.compile(rb'(?<!\\)"[ \t\r]*:')
 _SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
     rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
@@ -113,9 +113,27 @@ def decode_object(data: bytes, number: int = 0) -> dict[str, Any]:
         raise _why(data, error, number) from None
     if not isinstance(value, dict):
         raise LineError("not-an-object", "the line is JSON but no object {…}", number)
-    if len(_KEY_END.findall(data)) != _keys(value) or b'\\\\"' in data:
+    try:
+        keys = _keys(value)
+    except RecursionError:
+        raise LineError("nesting", "the JSON is nested too deeply", number) from None
+    if not _keys_once(data, keys):
         _refuse_duplicate_keys(data, number)
     return value
+
+
+def _keys_once(data: bytes, keys: int) -> bool:
+    """Whether counting proves that no key of the line stands twice, given the keys decoded.
+
+    Every key ends in a quote and a colon, so as many of them as keys means that none was dropped;
+    content that looks like a key's end only makes the count too high. A key that ends in a
+    backslash would make it too low.
+    """
+    if b'\\\\"' in data:
+        return False
+    if b" :" in data or b"\t:" in data or b"\r:" in data:
+        return len(_KEY_END.findall(data)) == keys
+    return data.count(b'":') - data.count(b'\\":') == keys
 
 
 def _keys(value: Any) -> int:

@@ -160,7 +160,7 @@ def near_pairs(
     threshold: float = THRESHOLD,
     same: Callable[[NearPair], bool] | None = None,
 ) -> list[NearPair]:
-    """The near-duplicates among `texts`, all held in memory; `same` as in `NearDuplicates.pairs`."""
+    """The near-duplicates among `texts`, held in memory; `same` as in `NearDuplicates.pairs`."""
     finder = NearDuplicates(threshold)
     for start in range(0, len(texts), 5_000):
         finder.add(texts[start : start + 5_000])
