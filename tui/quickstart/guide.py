@@ -149,10 +149,12 @@ class Guide:
         if plan is None:
             return None
         job = await self.job(plan)
-        for number, step in enumerate(STEPS, start=1):
+        # A folder of papers brings no questions, so there is nothing to measure with yet.
+        steps = [step for step in STEPS if plan.sample or step.id is not StepId.EVALUATE]
+        for number, step in enumerate(steps, start=1):
             if not await asyncio.to_thread(self._done, step.id, plan, job):
-                return Progress(step, number, len(STEPS), _prefill(step.id, plan, job))
-        return Progress(None, len(STEPS), len(STEPS))
+                return Progress(step, number, len(steps), _prefill(step.id, plan, job))
+        return Progress(None, len(steps), len(steps))
 
     async def job(self, plan: Plan) -> Job | None:
         """The newest job on the plan's newest version that has not failed.

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tui.chat import Question
 from tui.domain.chat import Answer, Arm
@@ -22,10 +22,8 @@ from tui.evaluation.document import tests_document
 from tui.jobs import JobRequest
 from tui.jobs.prepare import make_ready
 from tui.quickstart.guide import StepId
+from tui.quickstart.parts import Parts
 from tui.quickstart.plan import SAMPLE_QUESTION, Plan, mark, remember
-
-if TYPE_CHECKING:
-    from tui.services import Services
 
 # A folder of papers can hold days of training on a CPU; a first taste must end while one looks on.
 _TASTE_SECONDS = 600
@@ -71,7 +69,7 @@ class Finished:
 QuickstartEvent = StepDone | StepProgress | Finished
 
 
-async def run_quickstart(services: Services, plan: Plan) -> AsyncIterator[QuickstartEvent]:
+async def run_quickstart(services: Parts, plan: Plan) -> AsyncIterator[QuickstartEvent]:
     """Do every step of `plan` in the services' workspace; the last event is `Finished`."""
     remember(services.workspace, plan)
     yield await _papers(services, plan)
@@ -108,7 +106,7 @@ async def run_quickstart(services: Services, plan: Plan) -> AsyncIterator[Quicks
     )
 
 
-async def _papers(services: Services, plan: Plan) -> StepDone:
+async def _papers(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     report = await asyncio.to_thread(services.corpus.add, [plan.papers])
     if not report.papers:
@@ -123,7 +121,7 @@ async def _papers(services: Services, plan: Plan) -> StepDone:
     )
 
 
-async def _compose(services: Services, plan: Plan) -> StepDone:
+async def _compose(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     datasets = services.datasets
     try:
@@ -163,7 +161,7 @@ async def _compose(services: Services, plan: Plan) -> StepDone:
     )
 
 
-def _accept_drafts(services: Services, plan: Plan) -> None:
+def _accept_drafts(services: Parts, plan: Plan) -> None:
     """Text cut from the papers themselves needs no review before a first training."""
     drafts = services.datasets.examples(plan.dataset, status=Status.DRAFT)
     if drafts:
@@ -171,7 +169,7 @@ def _accept_drafts(services: Services, plan: Plan) -> None:
         services.datasets.decide(plan.dataset, ids, Status.ACCEPTED, reason="quickstart")
 
 
-async def _split(services: Services, plan: Plan) -> StepDone:
+async def _split(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     report = await asyncio.to_thread(services.datasets.split, plan.dataset)
     mark(services.workspace, StepId.SPLIT, plan.dataset)
@@ -182,7 +180,7 @@ async def _split(services: Services, plan: Plan) -> StepDone:
     return StepDone(StepId.SPLIT, time.monotonic() - started, False, figures)
 
 
-async def _check(services: Services, plan: Plan) -> StepDone:
+async def _check(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     report = await asyncio.to_thread(services.datasets.check, plan.dataset)
     if report.invalid:
@@ -198,7 +196,7 @@ async def _check(services: Services, plan: Plan) -> StepDone:
     return StepDone(StepId.CHECK, time.monotonic() - started, False, figures)
 
 
-async def _freeze(services: Services, plan: Plan) -> StepDone:
+async def _freeze(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     existing = set((await asyncio.to_thread(services.datasets.show, plan.dataset)).versions)
     version = await asyncio.to_thread(services.datasets.freeze, plan.dataset)
@@ -211,7 +209,7 @@ async def _freeze(services: Services, plan: Plan) -> StepDone:
     return StepDone(StepId.FREEZE, time.monotonic() - started, version.version in existing, figures)
 
 
-async def _engine(services: Services, plan: Plan) -> AsyncIterator[QuickstartEvent]:
+async def _engine(services: Parts, plan: Plan) -> AsyncIterator[QuickstartEvent]:
     started = time.monotonic()
     fetched = False
     async for progress in make_ready(services.engine, services.endpoints, plan.model):
@@ -227,7 +225,7 @@ async def _engine(services: Services, plan: Plan) -> AsyncIterator[QuickstartEve
 
 
 async def _train(
-    services: Services, plan: Plan, version: Version
+    services: Parts, plan: Plan, version: Version
 ) -> AsyncIterator[QuickstartEvent | Job]:
     """Start the job, or find it again, and follow it to its end; the last item is the job."""
     started = time.monotonic()
@@ -273,7 +271,7 @@ async def _train(
     yield job
 
 
-async def _request(services: Services, plan: Plan, version: Version) -> JobRequest:
+async def _request(services: Parts, plan: Plan, version: Version) -> JobRequest:
     """The model's own defaults; for a folder, no more steps than a first taste has time for."""
     request = JobRequest(dataset=version.name, model=plan.model, endpoint="local", suffix=None)
     if plan.sample:
@@ -299,7 +297,7 @@ def _figures(point: LossPoint, names: dict[str, str]) -> dict[str, Any]:
     return figures
 
 
-async def _ask(services: Services, plan: Plan, model: str) -> StepDone:
+async def _ask(services: Parts, plan: Plan, model: str) -> StepDone:
     """One real question with and without sources, as the person would ask first."""
     started = time.monotonic()
     text = SAMPLE_QUESTION
@@ -330,7 +328,7 @@ def _said(answer: Answer) -> dict[str, Any]:
 
 
 async def _evaluate(
-    services: Services, version: Version, model: str
+    services: Parts, version: Version, model: str
 ) -> AsyncIterator[QuickstartEvent | RunReport]:
     """Measure, or take the report that exists; nothing where the dataset holds no questions."""
     started = time.monotonic()
