@@ -54,9 +54,11 @@ CATALOGUE: Mapping[str, KnownModel] = MappingProxyType(
             parameters=134_515_008,
             template=CHATML,
             defaults={
-                "learning_rate": 2e-3,
+                "learning_rate": 1e-3,
                 "lora_rank": 16,
                 "lora_alpha": 32,
+                "lora_plus_ratio": 4.0,
+                "word_dropout": 0.6,
                 "batch_size": 4,
                 "seq_len": 512,
             },
