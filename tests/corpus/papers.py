@@ -37,7 +37,7 @@ class Printer:
 
     @property
     def width(self) -> float:
-        return (A4[0] - 100 - 20 * (self.columns - 1)) / self.columns
+        return float((A4[0] - 100 - 20 * (self.columns - 1)) / self.columns)
 
     def _new_page(self) -> None:
         if self.page:

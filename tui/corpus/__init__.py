@@ -1,9 +1,31 @@
-"""The library: papers found, read, kept and searched."""
+"""The library: papers found, read, kept and searched.
+
+The names are loaded when they are asked for: a worker process that reads one file must not pay
+for the search library.
+"""
 
 from __future__ import annotations
 
-from tui.corpus.bibliography import ImportReport
-from tui.corpus.ingest import Progress
-from tui.corpus.service import Corpus, Problem, Totals
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tui.corpus.bibliography import ImportReport
+    from tui.corpus.ingest import Progress
+    from tui.corpus.service import Corpus, Problem, Totals
 
 __all__ = ["Corpus", "ImportReport", "Problem", "Progress", "Totals"]
+
+_HOMES = {
+    "Corpus": "tui.corpus.service",
+    "ImportReport": "tui.corpus.bibliography",
+    "Problem": "tui.corpus.service",
+    "Progress": "tui.corpus.ingest",
+    "Totals": "tui.corpus.service",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

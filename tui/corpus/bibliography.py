@@ -167,7 +167,11 @@ _SPECIAL = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": 
 
 
 def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(character, character) for character in " ".join(text.split()))
+    """A value as BibTeX source; mathematics between dollar signs is source already."""
+    parts = re.split(r"(\$[^$]+\$)", " ".join(text.split()))
+    for index in range(0, len(parts), 2):
+        parts[index] = "".join(_SPECIAL.get(character, character) for character in parts[index])
+    return "".join(parts)
 
 
 def export(papers: Iterable[Paper]) -> str:

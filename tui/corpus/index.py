@@ -18,7 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import tantivy
 
@@ -33,6 +33,8 @@ _STATE = "papertune.json"
 _HEAP = 64 * 1024 * 1024
 _BATCH = 200
 _MOST_GROUPS = 200_000
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,7 @@ class SearchIndex:
         hits = tuple((score, paper, passage) for (paper, passage), score in found.items())
         return Found(hits, frozenset(plan.words), plan.prefixes)
 
-    def _guarded(self, ask: Callable[[tantivy.Searcher], Any], nothing: Any) -> Any:
+    def _guarded(self, ask: Callable[[tantivy.Searcher], Answer], nothing: Answer) -> Answer:
         """Ask; a damaged index is rebuilt once and asked again."""
         for attempt in (1, 2):
             searcher = self._searcher()
@@ -195,24 +197,27 @@ class SearchIndex:
         return nothing
 
     def _searcher(self) -> tantivy.Searcher | None:
+        try:
+            return self._fresh()
+        except BaseException as error:
+            if not _is_damage(error):
+                raise
         with self._lock:
-            try:
-                index = self._open(create=False)
-                if index is None:
-                    return None
-                stamp = self._meta_stamp()
-                if stamp != self._stamp:
-                    index.reload()
-                    self._stamp = stamp
-                return index.searcher()
-            except BaseException as error:
-                if not _is_damage(error):
-                    raise
-                self._index = None
+            self._index = None
         self.rebuild()
+        return self._fresh()
+
+    def _fresh(self) -> tantivy.Searcher | None:
+        """A searcher on what was last committed, by whatever process; None without an index."""
         with self._lock:
             index = self._open(create=False)
-            return index.searcher() if index is not None else None
+            if index is None:
+                return None
+            stamp = self._meta_stamp()
+            if stamp != self._stamp:
+                index.reload()
+                self._stamp = stamp
+            return index.searcher()
 
     def _meta_stamp(self) -> tuple[int, int] | None:
         try:

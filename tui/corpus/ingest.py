@@ -328,4 +328,4 @@ def _by_content(rows: Iterable[store.FileRow]) -> dict[str, list[store.FileRow]]
 
 def _digest(path: str) -> str:
     with opened(path) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from statistics import median
 
 # Where running heads and page numbers stand: this share of the height from either edge.
@@ -129,7 +130,7 @@ def _margin_numbers(page: Page) -> set[int]:
     found: set[int] = set()
     for lines in by_edge.values():
         values = [int(line.text) for line in lines]
-        rising = sum(1 for a, b in zip(values, values[1:], strict=False) if 0 < b - a <= 5)
+        rising = sum(1 for a, b in pairwise(values) if 0 < b - a <= 5)
         outside = lines[0].x1 < page.width * 0.15 or lines[0].x0 > page.width * 0.85
         if len(lines) >= 10 and rising >= len(lines) * 0.8 and outside:
             found.update(id(line) for line in lines)
@@ -184,13 +185,11 @@ def _column(line: Line, centre: float) -> int:
 def _jumps(lines: Sequence[Line]) -> int:
     """How often the order goes from the right column back to the left one."""
     sides = [line.column for line in lines if line.column]
-    return sum(1 for a, b in zip(sides, sides[1:], strict=False) if a == 2 and b == 1)
+    return sum(1 for a, b in pairwise(sides) if a == 2 and b == 1)
 
 
 def _upward(lines: Sequence[Line]) -> int:
-    return sum(
-        1 for a, b in zip(lines, lines[1:], strict=False) if b.y0 > a.y0 + max(a.size, b.size)
-    )
+    return sum(1 for a, b in pairwise(lines) if b.y0 > a.y0 + max(a.size, b.size))
 
 
 def _by_bands(lines: Sequence[Line]) -> list[Line]:

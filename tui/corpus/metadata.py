@@ -58,7 +58,7 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     if len(own_key) > 12 and not _JUNK_TITLE.search(own) and own_key in page_key:
         shorter = len(own_key) < len(title_key(title)) and own_key in title_key(title)
         title = title if shorter and len(title_key(title)) < 200 else own
-    stop = _end_of_front(first, end, usual)
+    stop = _end_of_front(first, end)
     authors = _authors(first[end:stop])
     authors = _better(authors, told.get("Author", ""), fold(" ".join(line.text for line in first)))
     edges = " ".join(line.text for line in taken if line.page <= 1)
@@ -126,7 +126,7 @@ def _title_lines(lines: Sequence[Line], usual: float, told: Mapping[str, str]) -
     return best
 
 
-def _end_of_front(lines: Sequence[Line], start: int, usual: float) -> int:
+def _end_of_front(lines: Sequence[Line], start: int) -> int:
     """Where the lines about authors end: at the abstract, a heading, or the first prose."""
     prose = 0
     for index in range(start, min(len(lines), start + 80)):

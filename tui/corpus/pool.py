@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -155,17 +156,13 @@ class Pool(Generic[Key]):
         self._workers.remove(worker)
         assert worker.process.stdout is not None
         self._selector.unregister(worker.process.stdout)
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(worker.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         worker.process.wait()
         for stream in (worker.process.stdin, worker.process.stdout):
             if stream is not None:
-                try:
+                with suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
 
 def read_one(request: Request) -> Reply:

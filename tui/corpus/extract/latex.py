@@ -310,11 +310,17 @@ def _read(files: Folder | Bundle, main: str, name: str) -> Document:
             authors=authors,
             year=int(years[0]) if years else None,
             doi=find_doi(_argument_of(source, "doi") or body[:3000]),
-            arxiv=find_arxiv(name) or find_arxiv(preamble[:5000]),
+            arxiv=_arxiv_name(name) or find_arxiv(preamble[:5000]),
             abstract=abstract_of(blocks),
         ),
         tuple(blocks),
     )
+
+
+def _arxiv_name(path: str) -> str:
+    """The identifier that arXiv's own file names begin with."""
+    match = re.match(r"(?:arxiv[-_.]?)?(\d{4}\.\d{4,5})(?:v\d+)?\b", os.path.basename(path), re.I)  # noqa: PTH119
+    return match[1] if match else ""
 
 
 def _trimmed(blocks: list[Block]) -> list[Block]:

@@ -27,7 +27,11 @@ _ARCHIVE_FILES = 5000
 _ARCHIVE_RATIO = 200
 _SOURCES = (".tex", ".ltx", ".latex", ".bib", ".bbl", ".sty", ".cls")
 
-_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*?(?:\n[ \t]*|$)")
+_COMMENT_LINE = re.compile(r"^[ \t]*%.*(?:\n|$)", re.MULTILINE)
+# A comment right after a word eats the line's end, as TeX does; an empty line still ends a
+# paragraph.
+_JOINING_COMMENT = re.compile(r"(?<=[^\s\\])%.*\n[ \t]*(?=\S)")
+_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
 _INPUT = re.compile(
     r"\\(?:input|include|subfile|import|subimport)(?![a-zA-Z])\s*(?:\{([^{}]*)\}(?:\s*\{([^{}]*)\})?|([^\s{}\\]+))"
 )
@@ -167,9 +171,16 @@ def without_comments(text: str) -> str:
     """Source without `%` comments; verbatim text keeps its percent signs."""
     parts, done = [], 0
     for match in _VERBATIM.finditer(text):
-        parts += [_COMMENT.sub(r"\1", text[done : match.start()]), match[0]]
+        parts += [_uncommented(text[done : match.start()]), match[0]]
         done = match.end()
-    return "".join([*parts, _COMMENT.sub(r"\1", text[done:])])
+    return "".join([*parts, _uncommented(text[done:])])
+
+
+def _uncommented(text: str) -> str:
+    if "%" not in text:
+        return text
+    text = _JOINING_COMMENT.sub("", _COMMENT_LINE.sub("", text))
+    return _COMMENT.sub(r"\1", text)
 
 
 def unpack(data: bytes) -> Bundle:

@@ -61,17 +61,20 @@ def read(data: bytes) -> Document:
 def _front_matter(text: str) -> tuple[dict[str, Any], str]:
     text = text.lstrip("\ufeff")
     match = _FRONT.match(text)
-    if not match or len(match[1]) > _LARGEST_FRONT or re.search(r"(^|\s)[&*]\w", match[1]):
+    if not match or len(match[1]) > _LARGEST_FRONT:
         return {}, text
     import yaml
 
     try:
+        if any(
+            isinstance(event, yaml.AliasEvent) for event in yaml.parse(match[1], yaml.SafeLoader)
+        ):
+            return {}, text
         value = yaml.safe_load(match[1])
     except (yaml.YAMLError, RecursionError, ValueError):
         return {}, text[match.end() :]
-    return ({str(k).lower(): v for k, v in value.items()} if isinstance(value, dict) else {}), text[
-        match.end() :
-    ]
+    rest = text[match.end() :]
+    return ({str(k).lower(): v for k, v in value.items()} if isinstance(value, dict) else {}), rest
 
 
 def _string(value: Any) -> str:
