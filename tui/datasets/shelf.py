@@ -22,7 +22,7 @@ class Shelf:
     def __init__(self, workspace: Workspace, corpus: Library, person: str = "") -> None:
         self._workspace = workspace
         self._corpus = corpus
-        self._person = clean(person) or getpass.getuser()
+        self._person = clean(person) or _login()
         self._store = Store(workspace)
         self._reviews = Reviews(workspace, self._person)
 
@@ -98,3 +98,11 @@ class Shelf:
 
     def _folder(self, name: str) -> Path:
         return self._workspace.datasets / dataset_name(name)
+
+
+def _login() -> str:
+    """The login name; containers may run as a user without one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "someone"
