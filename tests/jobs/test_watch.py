@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -256,6 +257,8 @@ async def test_a_loss_that_is_no_number_is_told_and_does_not_stop_the_watch(
     events = await watched(jobs)
     assert [event.diagnosis.code for event in events if event.diagnosis] == ["not-a-number"]
     assert told(events)[-1] == "done:FAILED"
+    lines = [json.loads(json.dumps(as_plain(event), allow_nan=False)) for event in events]
+    assert [line["train_loss"] for line in lines if "step" in line] == [0.2, None, None]
 
 
 async def test_jobs_side_by_side_say_what_differs(api: FaultServer, jobs: Jobs) -> None:

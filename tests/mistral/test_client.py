@@ -16,7 +16,8 @@ import pytest
 from tests.mistral.conftest import KEY
 from tests.mistral.faults import Answer, FaultServer, answer, chunk, completion, sse
 from tui.domain.chat import Usage
-from tui.domain.endpoint import EndpointKind
+from tui.domain.endpoint import Endpoint, EndpointKind
+from tui.domain.errors import PapertuneError
 from tui.domain.example import Turn
 from tui.mistral import (
     AbsentError,
@@ -31,6 +32,7 @@ from tui.mistral import (
     QuotaError,
     RefusedError,
     RetiredError,
+    RetryPolicy,
     ServerError,
     Unreachable,
 )
@@ -237,8 +239,6 @@ async def test_a_wish_for_a_long_wait_is_told_and_not_waited_for(
 async def test_retry_after_is_read_as_seconds_or_date(
     server: FaultServer, connect: Callable[..., Client], header: str, seconds: float | None
 ) -> None:
-    from tui.mistral import RetryPolicy
-
     server.on("POST", CHAT, Answer(429, headers={"retry-after": header}))
     with pytest.raises(QuotaError) as error:
         await connect(policy=RetryPolicy(attempts=1)).chat(ASK)
@@ -351,8 +351,6 @@ async def test_the_environments_key_does_not_go_to_another_server(
     server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MISTRAL_API_KEY", "key-of-mistral-0001")
-    from tui.domain.endpoint import Endpoint
-
     server.on("GET", "/v1/models", answer({"object": "list", "data": [CARD]}))
     client = Client(Endpoint("lab", EndpointKind.URL, server.url), None)
     await client.check()
@@ -428,3 +426,42 @@ async def test_vectors_come_in_the_order_of_the_texts(server: FaultServer, clien
     assert await client.embed(["a", "b"], "m") == [[1.0], [2.0]]
     with pytest.raises(ServerError, match="2 vectors for 1 texts"):
         await client.embed(["a"], "m")
+
+
+async def test_a_model_that_cannot_be_fetched_says_why(
+    server: FaultServer, connect: Callable[..., Client]
+) -> None:
+    failure = {
+        "event": "error",
+        "message": "The disk is full.",
+        "remedy": "Make room.",
+        "exit_code": 1,
+    }
+    server.on("POST", "/local/models/pull", sse({"event": "progress", "done": 1}, failure))
+    seen = []
+    with pytest.raises(PapertuneError, match=r"The disk is full\. Make room\."):
+        async for event in connect(EndpointKind.LOCAL).local.pull("m"):
+            seen.append(event)
+    assert seen == [{"event": "progress", "done": 1}]
+
+
+async def test_nothing_is_repeated_once_the_time_for_it_is_over(
+    server: FaultServer, connect: Callable[..., Client]
+) -> None:
+    server.on("POST", CHAT, Answer(503))
+    with pytest.raises(ServerError):
+        await connect(policy=RetryPolicy(attempts=5, first=1.0, total=0.0)).chat(ASK)
+    assert len(server.requests) == 1
+
+
+async def test_a_client_works_in_one_event_loop_after_another(server: FaultServer) -> None:
+    server.on("GET", "/v1/models", answer({"object": "list", "data": [CARD]}))
+    client = Client(Endpoint("lab", EndpointKind.URL, server.url), None)
+    assert await client.check() == 1
+
+    def elsewhere() -> int:
+        return asyncio.run(client.check())
+
+    assert await asyncio.to_thread(elsewhere) == 1
+    assert await client.check() == 1
+    await client.aclose()

@@ -285,9 +285,9 @@ def as_plain(event: WatchEvent, names: dict[str, str] | None = None) -> dict[str
         point = event.point
         value |= {
             "step": point.step,
-            "train_loss": point.train_loss,
+            "train_loss": _finite(point.train_loss),
             "learning_rate": point.learning_rate,
-            "grad_norm": point.grad_norm,
+            "grad_norm": _finite(point.grad_norm),
             "tokens": point.tokens,
             "validation": _named(point, names or {}),
         }
@@ -305,11 +305,16 @@ def as_plain(event: WatchEvent, names: dict[str, str] | None = None) -> dict[str
     return value
 
 
-def _named(point: LossPoint, names: dict[str, str]) -> dict[str, float]:
+def _finite(value: float | None) -> float | None:
+    """A number that JSON can hold; what is none is told by a warning."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _named(point: LossPoint, names: dict[str, str]) -> dict[str, float | None]:
     """Losses by what they measure; files that measure the same keep their ids."""
     labels = [names.get(file_id, file_id) for file_id in point.validation]
     return {
-        label if labels.count(label) == 1 else file_id: loss
+        label if labels.count(label) == 1 else file_id: _finite(loss)
         for (file_id, loss), label in zip(point.validation.items(), labels, strict=True)
     }
 

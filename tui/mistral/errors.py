@@ -122,7 +122,7 @@ def from_response(
     """The error that an answer with this status means; foreign text in it is made safe."""
     said = sentence(body)
     name = f"'{endpoint.name}'"
-    clause = f": {said}" if said else "."
+    clause = f": {said}" + ("" if said[-1] in ".!?…" else ".") if said else "."
     if status == 429:
         return _limited(name, clause, retry_after(headers))
     if _retired(status, path, said):
@@ -233,7 +233,7 @@ def _said(value: Any) -> str:
         )
         return f"{at}: {value['msg']}" if at else str(value["msg"])
     parts = [_said(value.get(key)) for key in ("detail", "message", "error", "data")]
-    return " ".join(dict.fromkeys(filter(None, parts)))
+    return ": ".join(dict.fromkeys(part.rstrip(".") for part in parts if part))
 
 
 def _retired(status: int, path: str, said: str) -> bool:

@@ -64,6 +64,10 @@ class Gate:
         """The settings with what was consented to since."""
         return self._settings
 
+    @settings.setter
+    def settings(self, settings: Settings) -> None:
+        self._settings = settings
+
     def require(self, endpoint: Endpoint, papers: Collection[str] = ()) -> None:
         """Let a send of these papers' text pass, or any text where there is no paper.
 

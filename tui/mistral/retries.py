@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -17,6 +18,7 @@ T = TypeVar("T")
 class RetryPolicy:
     """At most `attempts` calls; the n-th wait is up to `first` x 2^n seconds, at most `longest`.
 
+    None begins later than `total` seconds after the first: who waited long for silence is told.
     A server that asks for a longer wait than `longest` gets none of our time: the error goes to
     the caller, who can tell the person how long.
     """
@@ -24,6 +26,7 @@ class RetryPolicy:
     attempts: int = 4
     first: float = 0.5
     longest: float = 20.0
+    total: float = 45.0
 
     def wait(self, attempt: int) -> float:
         """Seconds before attempt number `attempt` + 1, with full jitter in its upper half."""
@@ -38,6 +41,7 @@ async def repeat(call: Callable[[], Awaitable[T]], policy: RetryPolicy, *, harml
     it: refused by a limit, or never reached.
     """
     attempt = 0
+    deadline = time.monotonic() + policy.total
     while True:
         try:
             return await call()
@@ -52,4 +56,6 @@ async def repeat(call: Callable[[], Awaitable[T]], policy: RetryPolicy, *, harml
                 if error.retry_after > policy.longest:
                     raise
                 pause = max(pause, error.retry_after)
+            if time.monotonic() + pause > deadline:
+                raise
         await asyncio.sleep(pause)
