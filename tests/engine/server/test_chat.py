@@ -7,9 +7,12 @@ import socket
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.engine.server import doubles
 from tests.engine.server.conftest import TOKEN, Running, until
+from tui.engine.server.chat_request import ChatIn
 
 CHAT = "/v1/chat/completions"
 QUESTION = {"model": doubles.BASE, "messages": [{"role": "user", "content": "How are you?"}]}
@@ -116,6 +119,7 @@ def test_nothing_is_computed_for_no_tokens(server: Running) -> None:
         ({"presence_penalty": 3}, ["presence_penalty"]),
         ({"unknown": 1}, ["unknown"]),
         ({"messages": []}, ["messages"]),
+        ({"stop": "\ud800"}, ["stop", "str"]),
         ({"messages": [{"role": "user", "content": "x", "extra": 1}]}, ["messages", 0, "extra"]),
         ({"messages": [{"role": "robot", "content": "x"}]}, ["messages", 0, "role"]),
         ({"messages": [{"role": "user"}]}, ["messages", 0, "content"]),
@@ -128,7 +132,8 @@ def test_nothing_is_computed_for_no_tokens(server: Running) -> None:
 def test_what_cannot_be_asked_is_refused_in_the_list_shape(
     server: Running, changes: dict[str, Any], location: list[str | int]
 ) -> None:
-    answer = server.client.post(CHAT, json={**QUESTION, **changes})
+    content = json.dumps({**QUESTION, **changes})
+    answer = server.client.post(CHAT, content=content, headers={"content-type": "application/json"})
     assert answer.status_code == 422
     assert answer.json()["detail"][0]["loc"] == ["body", *location]
 
@@ -171,3 +176,26 @@ def test_embeddings_and_the_like_say_that_they_are_not_here(server: Running) -> 
         answer = server.client.post(path, json={"model": "x", "input": "y"})
         assert answer.status_code == 422
         assert "this engine serves no" in answer.json()["detail"][0]["msg"]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from(sorted(ChatIn.model_fields))
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(changes=st.dictionaries(KEYS, JSON, max_size=4), content=st.text(st.characters()))
+def test_whatever_is_asked_is_never_a_fault_of_the_server(
+    server: Running, changes: dict[str, Any], content: str
+) -> None:
+    message = {"role": "user", "content": content}
+    for body in ({**QUESTION, "messages": [message]}, {**QUESTION, **changes}):
+        answer = server.client.post(
+            CHAT, content=json.dumps(body), headers={"content-type": "application/json"}
+        )
+        assert answer.status_code in (200, 400, 422), answer.text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx2
@@ -200,3 +201,16 @@ def test_what_a_crash_left_of_an_upload_is_swept_away(server: Running) -> None:
     (server.home.files / "half").write_bytes(os.urandom(10))
     server.engine.files.sweep()
     assert [path.name for path in server.home.files.iterdir()] == [kept]
+
+
+def test_an_expired_file_is_gone(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = server.upload(TEXT)
+    file = server.upload(chat_lines(1), expiry="2")
+    assert file["expires_at"] - file["created_at"] in (7200, 7201)
+    hours = 3 * 3600
+    now = time.time()
+    monkeypatch.setattr("tui.engine.store.files.time.time", lambda: now + hours)
+    assert server.client.get(f"/v1/files/{file['id']}").status_code == 404
+    assert [entry["id"] for entry in server.client.get("/v1/files").json()["data"]] == [kept["id"]]
+    server.engine.files.sweep()
+    assert [path.name for path in server.home.files.iterdir()] == [kept["id"]]

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from tui.engine.server.errors import unprocessable
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 _MAX_CHOICES = 16
+
+
+def _whole(text: str) -> str:
+    """Text that can be written as UTF-8; JSON can spell half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("the text holds half of a surrogate pair") from None
+    return text
+
+
+Text = Annotated[str, AfterValidator(_whole)]
 _ROLES = Literal["system", "user", "assistant", "tool"]
 
 
@@ -18,7 +30,7 @@ class Chunk(BaseModel):
 
     model_config = _STRICT
     type: Literal["text"] = "text"
-    text: str
+    text: Text
 
 
 class Message(BaseModel):
@@ -26,7 +38,7 @@ class Message(BaseModel):
 
     model_config = _STRICT
     role: _ROLES
-    content: str | Annotated[list[Chunk], Field(max_length=1000)] | None = None
+    content: Text | Annotated[list[Chunk], Field(max_length=1000)] | None = None
     prefix: bool = False
     tool_calls: list[dict[str, Any]] | None = None
     tool_call_id: str | None = None
@@ -70,13 +82,13 @@ class ChatIn(BaseModel):
     """The body of a chat request."""
 
     model_config = _STRICT
-    model: Annotated[str, Field(min_length=1, max_length=256)]
+    model: Annotated[Text, Field(min_length=1, max_length=256)]
     messages: Annotated[list[Message], Field(min_length=1, max_length=10_000)]
     temperature: Annotated[float, Field(ge=0, le=1.5)] | None = None
     top_p: Annotated[float, Field(ge=0, le=1)] = 1.0
     max_tokens: Annotated[int, Field(ge=0, le=2**31)] | None = None
     stream: bool = False
-    stop: str | Annotated[list[str], Field(max_length=16)] | None = None
+    stop: Text | Annotated[list[Text], Field(max_length=16)] | None = None
     random_seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     response_format: ResponseFormat | None = None
     tools: list[dict[str, Any]] | None = None

@@ -99,7 +99,11 @@ def _status(error: PapertuneError) -> int:
 def _item(item: dict[str, Any]) -> dict[str, Any]:
     value: dict[str, Any] = {
         "type": item["type"],
-        "loc": [_plain(part) for part in item["loc"]],
+        # A union's branch that has a validator of ours is named after it; plainly it is text.
+        "loc": [
+            "str" if str(part).startswith("function-after[") else _plain(part)
+            for part in item["loc"]
+        ],
         "msg": _plain(item["msg"]),
         "input": _plain(item.get("input")),
     }

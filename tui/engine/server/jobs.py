@@ -7,6 +7,7 @@ import importlib.util
 import time
 import uuid
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from fastapi import APIRouter, Header
 
 from tui.domain.errors import MissingError, UsageError
 from tui.domain.job import JobStatus
+from tui.engine.background import in_background
 from tui.engine.server.errors import refused, unprocessable
 from tui.engine.server.files import Page, PageSize
 from tui.engine.server.job_request import JobIn, read_options
@@ -184,7 +186,7 @@ def _trainable(engine: Engine, model: str) -> str:
 
 
 async def _dry_run(engine: Engine, job: StoredJob) -> dict[str, Any]:
-    prepared = await asyncio.to_thread(engine.supervisor.prepare, job)
+    prepared = await in_background(partial(engine.supervisor.prepare, job))
     if prepared.problem:
         raise refused(422, "Invalid file format.", prepared.problem)
     truncated = prepared.metadata["truncated"]

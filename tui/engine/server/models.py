@@ -33,7 +33,10 @@ def routes(engine: Engine) -> APIRouter:
     @router.get("/v1/models")
     async def list_models(provider: str | None = None, model: str | None = None) -> dict[str, Any]:
         """Every model on this machine, base models first."""
-        cards = [card(engine, info) for info in engine.library.models()]
+        known = {stored.id for stored in engine.models.all()}
+        # An adapter whose job is only just being finished is no model yet.
+        infos = [info for info in engine.library.models() if not info.root or info.id in known]
+        cards = [card(engine, info) for info in infos]
         if provider is not None:
             cards = [entry for entry in cards if entry["owned_by"] == provider]
         if model is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +15,9 @@ _COLUMNS = (
     "id, filename, purpose, sample_type, mimetype, bytes, num_lines, sha256, visibility, "
     "created_at, expires_at"
 )
+
+
+_CURRENT = "(expires_at IS NULL OR expires_at > ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class FileFilter:
 
     def where(self) -> tuple[str, list[Any]]:
         """The SQL condition and its values."""
-        conditions, values = ["1"], list[Any]()
+        conditions, values = [_CURRENT], list[Any]([time.time()])
         for column, wanted in (
             ("sample_type", self.sample_types),
             ("'upload'", self.sources),
@@ -80,8 +84,9 @@ class FileStore:
         """Register a file, or give back the one with the same name, purpose and content."""
         with self._database.transaction() as connection:
             row = connection.execute(
-                f"SELECT {_COLUMNS} FROM files WHERE sha256 = ? AND filename = ? AND purpose = ?",
-                (file.sha256, file.filename, file.purpose),
+                f"SELECT {_COLUMNS} FROM files WHERE sha256 = ? AND filename = ? AND purpose = ? "
+                f"AND {_CURRENT}",
+                (file.sha256, file.filename, file.purpose, time.time()),
             ).fetchone()
             if row is not None:
                 return _file(row)
@@ -94,7 +99,9 @@ class FileStore:
 
     def get(self, file_id: str) -> StoredFile | None:
         """One file, or None."""
-        row = self._database.row(f"SELECT {_COLUMNS} FROM files WHERE id = ?", (file_id,))
+        row = self._database.row(
+            f"SELECT {_COLUMNS} FROM files WHERE id = ? AND {_CURRENT}", (file_id, time.time())
+        )
         return None if row is None else _file(row)
 
     def page(self, wanted: FileFilter, page: int, size: int) -> tuple[list[StoredFile], int]:
@@ -116,7 +123,9 @@ class FileStore:
         return bool(deleted)
 
     def sweep(self) -> None:
-        """Delete contents without a row: uploads that a crash cut short."""
+        """Delete what has expired, and contents without a row: uploads that a crash cut short."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM files WHERE expires_at <= ?", (time.time(),))
         known = {row["id"] for row in self._database.rows("SELECT id FROM files")}
         for path in self._home.files.iterdir():
             if path.is_file() and path.name not in known:

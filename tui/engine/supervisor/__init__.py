@@ -11,10 +11,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from tui.domain.errors import PapertuneError
 from tui.domain.job import JobStatus
+from tui.engine.background import in_background
 from tui.engine.home import EngineHome
 from tui.engine.store.files import FileStore
 from tui.engine.store.jobs import JobStore, StoredJob
@@ -74,6 +76,7 @@ class Supervisor:
         self._folders = dict[str, JobFolder]()
         self._children = dict[str, subprocess.Popen[bytes]]()
         self._checks = dict[str, asyncio.Task[None]]()
+        self._checking = asyncio.Lock()
         self._cancelled_at = dict[str, float]()
         self._termed = set[str]()
         self._stumbles = dict[str, int]()
@@ -117,13 +120,17 @@ class Supervisor:
         try:
             while True:
                 self._awake.clear()
-                jobs = self._jobs.unfinished()
-                for job in jobs:
-                    await self._step(job)
-                self._launch_next()
-                self._report()
+                pause: float | None = _TICK_SECONDS
+                try:
+                    for job in self._jobs.unfinished():
+                        await self._step(job)
+                    self._launch_next()
+                    self._report()
+                    pause = self._pause()
+                except Exception:
+                    _LOG.exception("supervision stumbled and goes on")
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._awake.wait(), self._pause())
+                    await asyncio.wait_for(self._awake.wait(), pause)
         finally:
             for check in self._checks.values():
                 check.cancel()
@@ -163,7 +170,8 @@ class Supervisor:
     async def _validate(self, job: StoredJob) -> None:
         values: dict[str, Any] = {}
         try:
-            prepared = await asyncio.to_thread(self.prepare, job)
+            async with self._checking:
+                prepared = await in_background(partial(self.prepare, job))
             problem = prepared.problem
             if not problem:
                 values = {
