@@ -75,6 +75,10 @@ def test_a_loss_that_is_no_number_is_the_gravest() -> None:
     points = curve([2.0, 1.0, math.nan, math.nan])
     assert codes(points) == ["not-a-number"]
     assert codes(curve([2.0, math.inf])) == ["not-a-number"]
+    lost = LossPoint(3, 1030.0, None, tokens=40)
+    assert codes([*curve([2.0, 1.0]), lost]) == ["not-a-number"]
+    evaluated = LossPoint(3, 1030.0, None, tokens=40, validation={"m": 0.5})
+    assert codes([*curve([2.0, 1.0]), evaluated]) == []
 
 
 def test_a_loss_that_grows_diverges() -> None:

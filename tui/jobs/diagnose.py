@@ -90,7 +90,9 @@ def _training(points: Sequence[LossPoint]) -> list[tuple[int, float]]:
 def _not_a_number(points: Sequence[LossPoint]) -> Diagnosis | None:
     for point in points:
         losses = [point.train_loss, *point.validation.values()]
-        if any(loss is not None and not math.isfinite(loss) for loss in losses):
+        # JSON has no such number: a step that trained on tokens and has no loss at all had one.
+        lost = point.train_loss is None and not point.validation and point.tokens > 0
+        if lost or any(loss is not None and not math.isfinite(loss) for loss in losses):
             return Diagnosis(
                 "not-a-number",
                 "error",
