@@ -35,8 +35,8 @@ ALL_ARMS = tuple(Arm)
 
 # Findings are answered in a sentence; what runs on longer is wrong at a price.
 _ANSWER_TOKENS = 40
-# As many questions at once as the local engine answers in parallel.
-_CONCURRENCY = 4
+# One question is prepared while another is answered; the cores are the limit, not the waiting.
+_CONCURRENCY = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,9 @@ class Evaluator:
             )
         tasks = [
             _Task(test, example, arm, card.id if arm.tuned else card.root or card.id)
+            # Arms outermost: an engine that changes adapters loses the prompts it has read.
+            for arm in sorted(arms, key=lambda arm: (arm.tuned, arm.sources))
             for test, examples in items.items()
-            for arm in arms
             for example in examples
         ]
         run = await asyncio.to_thread(self._begin, version, card, endpoint or "")
@@ -187,10 +188,14 @@ class Evaluator:
                 while queue and len(running) < _CONCURRENCY:
                     running.add(asyncio.create_task(self._answer(queue.pop(), endpoint)))
                 finished, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-                for task in finished:
-                    result = task.result()
-                    if result is not None:
+                # What was answered is kept even when a neighbour ends the run.
+                ended = await asyncio.gather(*finished, return_exceptions=True)
+                for result in ended:
+                    if isinstance(result, ItemResult):
                         await asyncio.to_thread(append_line, path, asdict(result))
+                for result in ended:
+                    if isinstance(result, BaseException):
+                        raise result
                     yield result
         finally:
             for task in running:
