@@ -235,4 +235,12 @@ class PapertuneApp(ShellApp):
     def _settings(self) -> Screen[Any]:
         from screens.settings import SettingsScreen
 
-        return SettingsScreen(self._services.settings, self._services.credentials)
+        services = self._services
+        return SettingsScreen(
+            lambda: services.settings,
+            services.change,
+            services.credentials,
+            services.endpoints,
+            services.engine,
+            services.chat.models,
+        )

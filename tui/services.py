@@ -58,11 +58,18 @@ class Services:
         return cls(Workspace.open(root, create=create), settings)
 
     def change(self, settings: Settings) -> None:
-        """Save new settings and let the services that depend on them be built again."""
+        """Save new settings and tell the services, which stay the same for whoever holds them."""
         save_settings(settings)
         self.settings = settings
-        for name in ("endpoints", "gate", "chat", "jobs", "evaluator", "feedback"):
-            self.__dict__.pop(name, None)
+        made = self.__dict__
+        if "endpoints" in made:
+            self.endpoints.settings = settings
+        if "gate" in made:
+            self.gate.settings = settings
+        if "datasets" in made:
+            self.datasets.person = settings.person
+        if "feedback" in made:
+            self.feedback.person = settings.person
 
     @cached_property
     def credentials(self) -> Credentials:

@@ -22,7 +22,7 @@ class FeedbackStore:
 
     def __init__(self, folder: Path, person: str) -> None:
         self._folder = folder
-        self._person = person
+        self.person = person
 
     def rate(
         self, exchange: Exchange, rating: str, *, reason: str = "", correction: str = ""
@@ -42,10 +42,10 @@ class FeedbackStore:
             reason=reason,
             correction=correction,
             model=exchange.answer.model,
-            by=self._person,
+            by=self.person,
             at=time.time(),
         )
-        append_line(self._folder / f"{slug(self._person, 'someone')}.jsonl", asdict(feedback))
+        append_line(self._folder / f"{slug(self.person, 'someone')}.jsonl", asdict(feedback))
         return feedback
 
     def all(self) -> list[Feedback]:

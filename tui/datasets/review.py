@@ -41,7 +41,7 @@ class Reviews:
 
     def __init__(self, workspace: Workspace, person: str) -> None:
         self._workspace = workspace
-        self._person = person
+        self.person = person
         self._last = 0.0
 
     def append(
@@ -52,14 +52,14 @@ class Reviews:
         record = {
             "id": f"{time.time_ns():x}-{secrets.token_hex(4)}",
             "at": self._last,
-            "by": self._person,
+            "by": self.person,
             "dataset": dataset,
             "action": action,
             "examples": list(examples),
             "value": value,
             "undoes": undoes,
         }
-        append_line(self._workspace.reviews / f"{slug(self._person, 'someone')}.jsonl", record)
+        append_line(self._workspace.reviews / f"{slug(self.person, 'someone')}.jsonl", record)
         self.merge()
 
     def undo(self, dataset: str) -> list[str]:
@@ -74,7 +74,7 @@ class Reviews:
                 "SELECT id FROM decision d WHERE dataset = ? AND person = ? AND action != 'undo' "
                 "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
                 "ORDER BY at DESC, id DESC LIMIT 1",
-                (dataset, self._person),
+                (dataset, self.person),
             )
             .fetchone()
         )

@@ -26,6 +26,16 @@ class Shelf:
         self._store = Store(workspace)
         self._reviews = Reviews(workspace, self._person)
 
+    @property
+    def person(self) -> str:
+        """In whose name decisions are written; it may change while papertune runs."""
+        return self._person
+
+    @person.setter
+    def person(self, name: str) -> None:
+        self._person = clean(name) or _login()
+        self._reviews.person = self._person
+
     def create(self, name: str) -> DatasetSummary:
         """Start a dataset; raises ConflictError when one of that name exists."""
         self._store.create(name)
