@@ -40,7 +40,8 @@ See \ref{sec:intro} for \half{it}, ``quoted'' words--- and $E = mc^2$ inline.
 \include{main}
 \begin{tikzpicture}\draw (0,0) -- (1,1) node {TIKZ};\end{tikzpicture}
 \begin{table}\caption{Weights of pebbles}
-\begin{tabular}{lr}\toprule Kind & Weight \\ \midrule Grey & 12 \\ White & \textbf{8} \\ \end{tabular}
+\begin{tabular}{lr}\toprule Kind & Weight \\ \midrule Grey & 12 \\
+White & \textbf{8} \\ \end{tabular}
 \end{table}
 \begin{theorem}[Pebbles]Every pebble is a stone.\end{theorem}
 \begin{itemize}\item first thing \item second thing\end{itemize}
@@ -143,7 +144,7 @@ def test_an_arxiv_bundle_is_read_from_memory(tmp_path: Path) -> None:
                 "../evil.tex": b"EVIL",
                 "sections/methods.tex": b"\\subsection{Methods} In a bundle.",
             }
-        )  # fmt: skip
+        )
     )
     found = read(path, archive=True)
     assert found.metadata.arxiv == "2401.01234"

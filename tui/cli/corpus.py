@@ -79,7 +79,7 @@ def _stoppable() -> Iterator[None]:
 
 
 class _Narrator:
-    """Progress on stderr: one line that is rewritten in a terminal, one in ten seconds elsewhere."""
+    """Progress on stderr: one line, rewritten in a terminal, one in ten seconds elsewhere."""
 
     def __init__(self) -> None:
         self._terminal = sys.stderr.isatty()
@@ -158,9 +158,15 @@ def show_paper(paper: str, workspace: Path | None, as_json: bool) -> None:
         return
     show(found.title)
     show(", ".join(found.authors))
-    told = [str(found.year or ""), found.venue, f"doi:{found.doi}" if found.doi else "",
-            f"arXiv:{found.arxiv}" if found.arxiv else "", f"{found.pages} pages" if found.pages else "",
-            "tags: " + ", ".join(found.tags) if found.tags else "", "private" if found.private else ""]  # fmt: skip
+    told = [
+        str(found.year or ""),
+        found.venue,
+        f"doi:{found.doi}" if found.doi else "",
+        f"arXiv:{found.arxiv}" if found.arxiv else "",
+        f"{found.pages} pages" if found.pages else "",
+        "tags: " + ", ".join(found.tags) if found.tags else "",
+        "private" if found.private else "",
+    ]
     show(" · ".join(filter(None, [found.id, *told])))
     for path in found.files:
         show(f"  {visible(path)}")
@@ -178,7 +184,10 @@ def show_paper(paper: str, workspace: Path | None, as_json: bool) -> None:
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
 @common
 def search(query: tuple[str, ...], limit: int, workspace: Path | None, as_json: bool) -> None:
-    """Find passages: words, "phrases", -without, author: title: section: venue: tag: year:2019..2022."""
+    """Find passages by a question or by words.
+
+    Also "phrases", -without, prefix*, author: title: section: venue: tag: and year:2019..2022.
+    """
     corpus = _corpus(workspace)
     text = " ".join(query)
     hits = corpus.search(text, limit=limit)

@@ -28,7 +28,7 @@ class Kind:
     archive: bool = False
 
 
-def classify(path: str, head: bytes) -> Kind:
+def classify(path: str, head: bytes) -> Kind:  # noqa: PLR0911
     """Tell what a file is; `head` is its first `HEAD` bytes.
 
     What says `.pdf` and is none is still a PDF to us, so that it is refused with its reason.

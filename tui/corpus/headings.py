@@ -58,7 +58,7 @@ class _Builder:
         self._close()
         return self.blocks
 
-    def _next(self, position: int) -> int:
+    def _next(self, position: int) -> int:  # noqa: PLR0911
         """Take one element, beginning at a line; returns the position after it."""
         line = self.lines[position]
         length = self._heading(position)
@@ -127,7 +127,7 @@ class _Builder:
             length += 1
         return length if length < 3 or line.size > self.body * 1.07 else 0
 
-    def _looks_like_heading(self, position: int) -> bool:
+    def _looks_like_heading(self, position: int) -> bool:  # noqa: PLR0911, PLR0912
         line = self.lines[position]
         text = line.text.strip()
         match = _NUMBER.fullmatch(text)
@@ -320,7 +320,7 @@ class _Builder:
             )
         )
 
-    def _begins(self, line: Line, before: Line) -> bool:
+    def _begins(self, line: Line, before: Line) -> bool:  # noqa: PLR0911
         """Whether a line begins a paragraph."""
         ended = _TERMINAL.search(before.text) is not None
         if _KEYWORDS.match(line.text) and line.page <= 2:

@@ -87,7 +87,7 @@ class SearchIndex:
         return self._workspace.index
 
     def update(self, *, wait: float = 0.0, step: Callable[[], None] | None = None) -> bool:
-        """Bring the index up to date; false when another process is at it (or it cannot be written).
+        """Bring the index up to date; false when another process is at it or it is read-only.
 
         `wait` is how many seconds to wait for that process. `step` is called between batches.
         """

@@ -31,7 +31,7 @@ _READ = (FileStatus.READ, FileStatus.PARTLY)
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an import is: `done` of `total` files; `seconds_left` is None until it can be told."""
+    """How far an import is: `done` of `total` files; `seconds_left` is None while unknown."""
 
     done: int
     total: int
@@ -145,7 +145,8 @@ class Ingest:
         here = {item.path for item in found}
         roots = tuple(stored(os.path.abspath(p.expanduser())).rstrip("/") + "/" for p in paths)  # noqa: PTH100
         gone = [row for path, row in known.items() if path not in here and path.startswith(roots)
-                and row.status is not FileStatus.MISSING and not os.path.lexists(real(path))]  # fmt: skip
+                and row.status is not FileStatus.MISSING
+                and not os.path.lexists(real(path))]  # fmt: skip
         if not gone:
             return
         with self._workspace.transaction() as db:

@@ -14,12 +14,15 @@ from tui.corpus.names import author_names, person
 from tui.corpus.normalise import joiner
 
 _JUNK_TITLE = re.compile(
-    r"microsoft word|untitled|\.(docx?|dvi|tex|pdf|ps|indd|qxd)\b|^paper\b|^doi:|^\W*$|^[a-z0-9_.-]+$",
+    r"microsoft word|untitled|\.(docx?|dvi|tex|pdf|ps|indd|qxd)\b|^paper\b|^doi:|^\W*$|"
+    r"^[a-z0-9_.-]+$",
     re.IGNORECASE,
 )
 _NOT_TITLE = re.compile(
-    r"proceedings|journal of|\bvol(ume|\.)|^arxiv|^research (article|paper)|^original (article|research)|"
-    r"^(review|article|letter|contents|technical report|preprint|working paper|open access|abstract)$|"
+    r"proceedings|journal of|\bvol(ume|\.)|^arxiv|^research (article|paper)|"
+    r"^original (article|research)|"
+    r"^(review|article|letter|contents|technical report|preprint|working paper|"
+    r"open access|abstract)$|"
     r"https?:|www\.|^doi|issn|copyright|©|accepted (for|manuscript)|published (in|by)|"
     r"^available online|^received|^submitted|permission|^lecture notes",
     re.IGNORECASE,

@@ -14,7 +14,8 @@ _INSTITUTION = frozenset(
     brazil australia switzerland netherlands sweden israel austria street road avenue box email
     e-mail tel fax abstract introduction member fellow ieee acm press conference workshop
     symposium proceedings journal international national state united google microsoft yahoo
-    amazon facebook ibm intel oracle cornell stanford mit berkeley project team draft version january
+    amazon facebook ibm intel oracle cornell stanford mit berkeley project team draft version
+    january
     february march april may june july august september october november december
     """.split()  # noqa: SIM905
 )

@@ -121,7 +121,7 @@ class Pool(Generic[Key]):
         self._selector.register(process.stdout, selectors.EVENT_READ, worker)
         return worker
 
-    def _receive(self, worker: _Worker[Key]) -> tuple[Key, Reply] | None:
+    def _receive(self, worker: _Worker[Key]) -> tuple[Key, Reply] | None:  # noqa: PLR0911
         assert worker.process.stdout is not None
         try:
             chunk = os.read(worker.process.stdout.fileno(), 1 << 20)

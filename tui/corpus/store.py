@@ -71,7 +71,8 @@ def put_file(db: sqlite3.Connection, row: FileRow, *, pages: int = 0, metadata: 
     """Insert or replace a file's row."""
     db.execute(
         "INSERT INTO file (path, paper, kind, size, mtime_ns, sha256, status, reason, pages, "
-        "metadata, main, seen_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (path) DO UPDATE SET "
+        "metadata, main, seen_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) "
+        "ON CONFLICT (path) DO UPDATE SET "
         "paper=excluded.paper, kind=excluded.kind, size=excluded.size, mtime_ns=excluded.mtime_ns, "
         "sha256=excluded.sha256, status=excluded.status, reason=excluded.reason, "
         "pages=excluded.pages, metadata=excluded.metadata, main=excluded.main, "
@@ -365,7 +366,10 @@ def papers(db: sqlite3.Connection, ids: Sequence[str]) -> list[Paper]:
 
 def sections(db: sqlite3.Connection, paper: str) -> tuple[Section, ...]:
     """A paper's sections in order."""
-    query = 'SELECT path, start, "end", page, level, kind FROM section WHERE paper = ? ORDER BY position'
+    query = (
+        'SELECT path, start, "end", page, level, kind FROM section WHERE paper = ? '
+        "ORDER BY position"
+    )
     return tuple(
         Section(row[0], row[1], row[2], row[3], row[4], SectionKind(row[5]))
         for row in db.execute(query, (paper,))

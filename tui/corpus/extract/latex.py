@@ -6,13 +6,13 @@ import os
 import re
 from dataclasses import dataclass, field
 
-from tui.corpus import bibliography
 from tui.corpus.document import Block, BlockKind, Document, Metadata, Unreadable
+from tui.corpus.extract.latex_cites import bibitems, full, library, short
 from tui.corpus.extract.latex_macros import argument, collect, expand, group, option
 from tui.corpus.extract.latex_source import Bundle, Folder, main_file, unpack, whole
 from tui.corpus.extract.latex_text import plain
 from tui.corpus.extract.text import abstract_of, section_kind
-from tui.corpus.identity import family_name, find_arxiv, find_doi
+from tui.corpus.identity import find_arxiv, find_doi
 from tui.corpus.names import author_names
 from tui.corpus.paths import stored
 from tui.domain.paper import SectionKind
@@ -61,7 +61,8 @@ _MOST_DEPTH = 30
 
 _EVENT = re.compile(
     r"\\begin\s*\{([A-Za-z*]+)\}|\\(part|chapter|section|subsection|subsubsection|paragraph|subparagraph)"
-    r"(\*?)(?=\s*[\[{])|\\\[|\$\$|\n[ \t]*\n\s*|\\item(?![a-zA-Z])|\\par(?![a-zA-Z])|\\caption(?=\s*[\[{])"
+    r"(\*?)(?=\s*[\[{])|\\\[|\$\$|\n[ \t]*\n\s*|\\item(?![a-zA-Z])|\\par(?![a-zA-Z])"
+    r"|\\caption(?=\s*[\[{])"
 )
 
 
@@ -270,12 +271,12 @@ def _read(files: Folder | Bundle, main: str, name: str) -> Document:
     if not begin:
         preamble, body = "", source
     body = body.split("\\end{document}", 1)[0]
-    entries = _library(files, source)
-    items = _bibitems(files, source, main)
+    entries = library(files, source)
+    items = bibitems(files, source, main)
     reader = _Reader(
         {
             **{key: text for key, (text, _) in items.items()},
-            **{k: _short(m) for k, m in entries.items()},
+            **{k: short(m) for k, m in entries.items()},
         }
     )
     loose_abstract = _argument_of(source, "abstract")
@@ -294,7 +295,7 @@ def _read(files: Folder | Bundle, main: str, name: str) -> Document:
         keys = (
             list(entries) if "\\nocite{*}" in source else [k for k in reader.cited if k in entries]
         )
-        references = [_full(entries[key]) for key in keys]
+        references = [full(entries[key]) for key in keys]
     if references:
         blocks.append(
             Block(BlockKind.HEADING, "References", 1, kind_of_section=SectionKind.REFERENCES)
@@ -345,9 +346,11 @@ def _argument_of(source: str, command: str) -> str:
     return ""
 
 
-_FRONT = ("title", "author", "date", "thanks", "keywords", "affiliation", "affil", "address", "email",
-          "institute", "maketitle", "doi", "abstract", "authorrunning", "titlerunning", "markboth",
-          "icmltitle", "ccsdesc", "acmConference", "pacs")  # fmt: skip
+_FRONT = (
+    "title", "author", "date", "thanks", "keywords", "affiliation", "affil", "address",
+    "email", "institute", "maketitle", "doi", "abstract", "authorrunning",
+    "titlerunning", "markboth", "icmltitle", "ccsdesc", "acmConference", "pacs",
+)  # fmt: skip
 
 
 def _without_front(body: str) -> str:
@@ -364,6 +367,12 @@ def _without_front(body: str) -> str:
     return body
 
 
+_BESIDE_NAMES = re.compile(
+    r"\\(?:thanks|footnote|inst|orcid|affil|textsuperscript|IEEEauthorblockA|email|thanksref)"
+    r"\s*(?:\[[^\]]*\])?\s*\{(?:[^{}]|\{[^{}]*\})*\}|\$[^$]*\$"
+)
+
+
 def _authors(source: str) -> tuple[str, ...]:
     """Names in all `\\author` commands, without thanks and affiliations."""
     names: list[str] = []
@@ -372,8 +381,7 @@ def _authors(source: str) -> tuple[str, ...]:
         found = argument(source, short[1] if short else match.end())
         if found is None:
             continue
-        text = re.sub(r"\\(?:thanks|footnote|inst|orcid|affil|textsuperscript|IEEEauthorblockA|email|thanksref)"
-                      r"\s*(?:\[[^\]]*\])?\s*\{(?:[^{}]|\{[^{}]*\})*\}|\$[^$]*\$", " ", found[0])  # fmt: skip
+        text = _BESIDE_NAMES.sub(" ", found[0])
         for part in re.split(r"\\(?:and|AND|And)(?![a-zA-Z])", text):
             # An author's own lines come first, those of the affiliation after a line break.
             lines = re.split(r"\\\\|\\newline", part)
@@ -383,57 +391,3 @@ def _authors(source: str) -> tuple[str, ...]:
                 [told] if 0 < len(told.split()) <= 5 and "@" not in told else []
             )
     return tuple(dict.fromkeys(names))
-
-
-def _library(files: Folder | Bundle, source: str) -> dict[str, Metadata]:
-    entries: dict[str, Metadata] = {}
-    named = re.findall(
-        r"\\(?:bibliography|addbibresource)\s*(?:\[[^\]]*\])?\s*\{([^{}]*)\}", source
-    )
-    for name in ",".join(named).split(","):
-        name = name.strip()  # noqa: PLW2901
-        text = files.text(name if name.endswith(".bib") else f"{name}.bib") if name else None
-        if text is not None:
-            for entry in bibliography.read(text).bibliography:
-                if not entry.problem:
-                    entries.setdefault(entry.key, entry.metadata)
-    return entries
-
-
-def _bibitems(files: Folder | Bundle, source: str, main: str) -> dict[str, tuple[str, str]]:
-    """The items of a bibliography in the source or its `.bbl`, by key: (short, full)."""
-    match = re.search(
-        r"\\begin\{thebibliography\}.*?(?=\\end\{thebibliography\}|$)", source, re.DOTALL
-    )
-    text = match[0] if match else ""
-    if not text:
-        stem = main.rsplit(".", 1)[0]
-        others = [name for name in files.names(".bbl") if name != f"{stem}.bbl"]
-        for name in [f"{stem}.bbl", *others[:1]]:
-            text = files.text(name) or ""
-            if "\\bibitem" in text:
-                break
-    items: dict[str, tuple[str, str]] = {}
-    parts = re.split(r"\\bibitem(?![a-zA-Z])", text)[1:]
-    for number, part in enumerate(parts, 1):
-        label = option(part, 0)
-        key = argument(part, label[1] if label else 0)
-        if key:
-            full = plain(re.sub(r"\\newblock(?![a-zA-Z])", " ", part[key[1] :]))
-            items[key[0].strip()] = (str(number), full)
-    return {key: value for key, value in items.items() if value[1]}
-
-
-def _short(entry: Metadata) -> str:
-    families = [family_name(author) for author in entry.authors]
-    if len(families) > 2:
-        who = f"{families[0]} et al."
-    else:
-        who = " and ".join(families) or entry.title[:40]
-    return f"{who}, {entry.year}" if entry.year else who
-
-
-def _full(entry: Metadata) -> str:
-    parts = [", ".join(entry.authors), entry.title, entry.venue, str(entry.year or "")]
-    told = ". ".join(part for part in parts if part)
-    return f"{told}. doi:{entry.doi}" if entry.doi else told

@@ -1,4 +1,4 @@
-"""The source of a LaTeX paper as one string, from a folder or a bundle, and never from elsewhere."""
+"""The source of a LaTeX paper as one string, from its folder or bundle and never from elsewhere."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ KNOWN_HEADINGS = re.compile(
     r"results|results and discussion|discussion|conclusions?|conclusions? and future work|"
     r"concluding remarks|limitations|future work|acknowledge?ments?|references|bibliography|"
     r"literature cited|works cited|references and notes|appendix|appendices|"
-    r"supplementary material|data availability|funding|author contributions|conflicts? of interest)",
+    r"supplementary material|data availability|funding|author contributions|"
+    r"conflicts? of interest)",
     re.IGNORECASE,
 )
 _REFERENCES = re.compile(

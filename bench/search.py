@@ -1,0 +1,113 @@
+"""Search in a generated library: two-word queries, and every key of a query typed.
+
+Usage: python bench/search.py [PAPERS] [FOLDER]
+
+10,000 papers by default, ten passages each; FOLDER keeps the library for the next run. Times
+include the snippets of the 20 visible rows, as the screen asks for them.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from tui.corpus import Corpus, store
+from tui.corpus.document import Extracted, Metadata, Span
+from tui.domain.paper import FileKind, Section, SectionKind
+from tui.storage.workspace import Workspace
+
+PASSAGES = 10
+ROWS = 20
+SEED = 7
+SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in ("a", "e", "i", "o", "u", "an", "er", "il")]
+
+
+def vocabulary(chance: random.Random, size: int = 40_000) -> list[str]:
+    words: dict[str, None] = {}
+    while len(words) < size:
+        words["".join(chance.choices(SYLLABLES, k=chance.randint(2, 4)))] = None
+    return list(words)
+
+
+def fill(workspace: Workspace, papers: int) -> None:
+    """Papers of Zipf-distributed words, stored as `corpus add` stores them."""
+    chance = random.Random(SEED)
+    words = vocabulary(chance)
+    weights = [1 / (rank + 10) for rank in range(len(words))]
+    pool = chance.choices(words, weights, k=2_000_000)
+
+    def text(count: int) -> str:
+        start = chance.randrange(len(pool) - count)
+        return " ".join(pool[start : start + count])
+
+    for begin in range(0, papers, 500):
+        with workspace.transaction() as db:
+            for number in range(begin, min(papers, begin + 500)):
+                parts = [text(150) for _ in range(PASSAGES)]
+                body, spans, start = "\n\n".join(parts), [], 0
+                for part in parts:
+                    spans.append(Span(start, start + len(part), "Results", 1, SectionKind.BODY))
+                    start += len(part) + 2
+                metadata = Metadata(
+                    f"{text(7)} {number}",
+                    (f"{text(1).title()} {text(1).title()}",),
+                    2000 + number % 25,
+                )
+                extracted = Extracted(
+                    metadata, body, (Section("Results", 0, len(body), 1),), tuple(spans), pages=8
+                )
+                row = store.FileRow(f"/library/{number}.pdf", FileKind.PDF, 1, 1, f"{number:064x}")
+                store.put_read(db, row, extracted)
+
+
+def report(name: str, times: list[float], wanted: float) -> None:
+    times.sort()
+    middle, late = times[len(times) // 2], times[int(len(times) * 0.95)]
+    print(f"{name:24} p50 {middle:6.1f} ms   p95 {late:6.1f} ms   (wanted: {wanted:.0f})")
+
+
+def timed(corpus: Corpus, query: str) -> float:
+    started = time.perf_counter()
+    corpus.search(query, limit=ROWS)
+    return (time.perf_counter() - started) * 1000
+
+
+def main() -> None:
+    papers = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    kept = Path(sys.argv[2]) if len(sys.argv) > 2 else None
+    with tempfile.TemporaryDirectory() as place:
+        workspace = Workspace.open(kept or Path(place) / "workspace")
+        corpus = Corpus(workspace)
+        if not corpus.totals().papers:
+            started = time.perf_counter()
+            fill(workspace, papers)
+            print(f"stored {papers} papers in {time.perf_counter() - started:.1f} s")
+            started = time.process_time()
+            corpus.reindex()
+            print(f"indexed them in {time.process_time() - started:.1f} CPU-s")
+        started = time.perf_counter()
+        fresh = Corpus(workspace)
+        fresh.search("zzzz")
+        print(f"opened in {(time.perf_counter() - started) * 1000:.1f} ms (wanted: 100)")
+        chance = random.Random(SEED)
+        words = vocabulary(chance)[:3000]
+        pairs = [" ".join(chance.sample(words, 2)) + " " for _ in range(100)]
+        report("two words", [timed(fresh, query) for query in pairs], 20)
+        typed = [" ".join(chance.sample(words, 2)) for _ in range(30)]
+        keys = [timed(fresh, query[:end]) for query in typed for end in range(1, len(query) + 1)]
+        report("each key typed", keys, 50)
+        asked = ["what is the " + " ".join(chance.sample(words, 6)) + "?" for _ in range(50)]
+        report("questions", [timed(fresh, query) for query in asked], 50)
+        started = time.perf_counter()
+        fresh.papers(limit=100)
+        print(f"first 100 rows of the list in {(time.perf_counter() - started) * 1000:.1f} ms")
+        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+        workspace.close()
+
+
+if __name__ == "__main__":
+    main()
