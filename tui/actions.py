@@ -68,7 +68,7 @@ WITHIN: dict[str, tuple[str, ...]] = {
     "welcome": ("menu",),
     "corpus": ("list", "reader"),
     "problems": ("list",),
-    "datasets": ("list", "reader"),
+    "datasets": ("list",),
     "report": ("reader",),
     "review": ("reader",),
     "jobs": ("list",),
@@ -122,7 +122,15 @@ REGISTRY: tuple[Action, ...] = (
     Action("list.last", "G,end", "Bottom", "Last row", palette=False),
     Action("list.page-down", "pagedown,ctrl+d", "Page", "One page down", palette=False),
     Action("list.page-up", "pageup,ctrl+u", "Page", "One page up", palette=False),
-    Action("list.open", "enter", "Open", "Open the row", rank=10, palette=False),
+    Action(
+        "list.open",
+        "enter",
+        "Open",
+        "Open the row",
+        rank=10,
+        palette=False,
+        hides=("chat.ask",),
+    ),
     Action("list.mark", "space", "Select", "Select the row, or take it back", rank=30),
     Action("list.range", "v", "Range", "Select from the last selected row to here"),
     Action("list.all", "*", "All", "Select everything listed, or nothing"),
@@ -143,15 +151,15 @@ REGISTRY: tuple[Action, ...] = (
         "Find",
         "Find words in this text",
         rank=10,
-        hides=("corpus.filter", "datasets.filter", "chat.filter", "evaluation.filter"),
+        hides=("corpus.filter",),
     ),
     Action(
-        "reader.next", "n", "Next hit", "Next place found", hides=("datasets.new", "evaluation.run")
+        "reader.next", "n", "Next hit", "Next place found", hides=("chat.new", "evaluation.run")
     ),
     Action("reader.previous", "N", "Previous hit", "Previous place found"),
     Action("reader.next-section", "]", "Section", "Next section"),
     Action("reader.previous-section", "[", "Section", "Previous section"),
-    Action("reader.outline", "o", "Outline", "Choose a section", rank=11),
+    Action("reader.outline", "o", "Outline", "Choose a section", rank=11, hides=("chat.mode",)),
     # Dialogs and help
     Action("dialog.close", "escape", "Close", "Leave without doing anything", palette=False),
     Action("confirm.yes", "y", "Yes", "Do it", palette=False),
@@ -248,7 +256,9 @@ REGISTRY: tuple[Action, ...] = (
     Action("settings.test", "t", "Test", "Test the endpoint with one harmless call", rank=12),
     Action("settings.default", "d", "Default", "Send chat and jobs to this endpoint", rank=14),
     Action("settings.forget", "f", "Forget key", "Forget the endpoint's key", rank=16),
-    Action("settings.trust", "p", "Trust", "Let private papers go to the endpoint, or not", rank=18),
+    Action(
+        "settings.trust", "p", "Trust", "Let private papers go to the endpoint, or not", rank=18
+    ),
     Action("settings.consent", "c", "Consent", "Let texts go to the endpoint, or not", rank=20),
     Action("settings.remove", "x", "Remove", "Remove the endpoint and its key", rank=22),
     Action("settings.start", "e", "Start", "Start the local engine", rank=24),

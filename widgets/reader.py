@@ -145,7 +145,7 @@ class Reader(ScrollView, can_focus=True):
         elif self._lines and self._wrapped_at != self._measure():
             top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)][0]
             self._wrap()
-            self.scroll_to(y=line_at(self._lines, top), animate=False, immediate=True)
+            self._go(line_at(self._lines, top))
         self._strips.clear()
 
     def notify_style_update(self) -> None:
@@ -257,7 +257,8 @@ class Reader(ScrollView, can_focus=True):
             self.post_message(self.Moved(self, place[0], place[1], place[2] / 100))
 
     def _go(self, y: float) -> None:
-        self.scroll_to(y=y, animate=False, immediate=True)
+        # Forced: a text just shown has no scrollbar yet, without which textual would not move.
+        self.scroll_to(y=y, animate=False, force=True, immediate=True)
 
     def go_to(self, offset: int) -> None:
         """Bring a text offset into sight, a third from the top."""

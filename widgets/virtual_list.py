@@ -308,7 +308,7 @@ class VirtualList(ScrollView, can_focus=True):
             target = self.cursor - visible // 2
         else:
             target = self.cursor if self.cursor < top else self.cursor - visible + 1
-        self.scroll_to(y=max(0, target), animate=False, immediate=True)
+        self.scroll_to(y=max(0, target), animate=False, force=True, immediate=True)
         return self.scroll_offset.y != top
 
     def on_resize(self) -> None:

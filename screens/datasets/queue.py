@@ -70,17 +70,14 @@ class ReviewQueue:
             )
             self._batch[0] = self.current = changed
 
-    def undo(self) -> bool:
-        """Take back the last decision and show its example; False when there is none."""
+    def undo(self) -> None:
+        """Take back the last decision and show its example; NotFoundError when there is none."""
         back = list(self.datasets.undo(self.name))
-        if not back:
-            return False
         self.decided = max(0, self.decided - 1)
         if self.everything and self._passed:
             self._passed -= 1
         self._batch = back + [e for e in self._batch if e.id not in {b.id for b in back}]
         self._show()
-        return True
 
     def _next(self, *, kept: bool) -> None:
         self._batch = self._batch[1:]

@@ -80,14 +80,13 @@ class ReviewScreen(BaseScreen[None]):
     # Every action waits for its write, so keys typed ahead are decided in order and none on an
     # example that was not drawn yet.
 
-    async def _do(self, step: Callable[[], object]) -> bool:
+    async def _do(self, step: Callable[[], None]) -> None:
         try:
-            done = await asyncio.to_thread(step)
+            await asyncio.to_thread(step)
         except PapertuneError as error:
             self.app.report(error)
-            return False
-        await self._draw()
-        return done is not False
+        else:
+            await self._draw()
 
     async def action_accept(self) -> None:
         """Accept."""
@@ -103,8 +102,7 @@ class ReviewScreen(BaseScreen[None]):
 
     async def action_undo(self) -> None:
         """Take back the last decision."""
-        if not await self._do(self.queue.undo):
-            self.app.flash("There is no decision to take back.")
+        await self._do(self.queue.undo)
 
     async def action_edit(self) -> None:
         """Edit in the user's editor."""

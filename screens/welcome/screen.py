@@ -90,7 +90,7 @@ class WelcomeScreen(BaseScreen[None]):
     def _with_papers(self, answer: str | None) -> None:
         if answer is not None:
             papers = typed_path(answer)
-            self.app.exit(Start(self._suggested.workspace, papers=papers))
+            self.app.exit(Start(self._suggested.workspace, papers=papers, guided=True))
 
     def action_workspace(self) -> None:
         """Ask for a workspace that exists."""

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pexpect
 import pyte
@@ -28,7 +29,7 @@ class PtyTerminal:
         environment = {**os.environ, "TERM": "xterm-256color", **(env or {})}
         for name in ("COLUMNS", "LINES", "TMUX"):
             environment.pop(name, None)
-        self.process = pexpect.spawn(
+        self.process: Any = pexpect.spawn(
             sys.executable,
             ["-m", "tui", *arguments],
             dimensions=(lines, columns),

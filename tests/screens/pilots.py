@@ -1,0 +1,42 @@
+"""Driving an app by keys and waiting for what it does, without sleeping for a guessed time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from textual.pilot import Pilot
+
+from widgets.status import KeyBar, StatusLine
+
+_NAMED = {" ": "space", "/": "slash", ".": "full_stop", "-": "minus", "?": "question_mark"}
+
+
+async def until(pilot: Pilot[Any], met: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until `met` is true."""
+    end = time.monotonic() + seconds
+    while not met():
+        assert time.monotonic() < end, f"{met} never came true; status: {status(pilot)!r}"
+        await pilot.pause()
+        await asyncio.sleep(0.01)
+
+
+async def write(pilot: Pilot[Any], text: str) -> None:
+    """Type text."""
+    await pilot.press(*(_NAMED.get(sign, sign) for sign in text))
+
+
+def status(pilot: Pilot[Any]) -> str:
+    """What the status line says: the notice, or the screen's own words."""
+    lines = pilot.app.screen.query(StatusLine)
+    if not lines:
+        return ""
+    line = lines.first()
+    return line.notice.text if line.notice else line.words
+
+
+def footer(pilot: Pilot[Any]) -> list[str]:
+    """The footer's labels."""
+    return [hint.label for hint in pilot.app.screen.query_one(KeyBar).hints]
