@@ -72,6 +72,8 @@ def _leave_or_start(result: object, code: int | None) -> Start:
 
 def require_terminal() -> None:
     """Refuse what would draw escape sequences into a file or wait for keys that cannot come."""
+    if "WebDriver" in os.environ.get("TEXTUAL_DRIVER", ""):
+        return  # a browser is the terminal: see `papertune web`
     if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
         raise UsageError(
             "The app needs a terminal.",
