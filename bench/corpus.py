@@ -85,8 +85,8 @@ def main() -> None:
         wall, parent, reading, count = whole(paths, workers)
         walls[workers] = wall
         print(
-            f"corpus add, {workers} worker(s): {wall:.2f} s, {count / wall:.0f} pages/s; storing and "
-            f"indexing {parent:.2f} CPU-s on {reading:.2f} of reading ({parent / reading:.0%})"
+            f"corpus add, {workers} worker(s): {wall:.2f} s, {count / wall:.0f} pages/s; storing "
+            f"and indexing {parent:.2f} CPU-s on {reading:.2f} of reading ({parent / reading:.0%})"
         )
     print(f"two workers: {walls[1] / walls[2]:.2f} times one (wanted: at least 1.8 on quiet cores)")
 

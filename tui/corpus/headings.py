@@ -22,6 +22,7 @@ _CAPTION = re.compile(
     r"(?:\s*[.:|—–-]|\s*$|\s+(?=[A-Z(]))",
     re.IGNORECASE,
 )
+_CAPTION_INITIALS = frozenset("FfTtAaLlSsBbPp")
 _RUN_IN_ABSTRACT = re.compile(r"(abstract|summary)\s*[-—–.:]+\s*(?=\S)", re.IGNORECASE)
 _KEYWORDS = re.compile(
     r"(?:key\s?words|index terms|categories and subject|general terms|ccs concepts|jel )", re.I
@@ -43,7 +44,7 @@ class _Builder:
         self.outline = {fold(re.sub(r"^[\d.]+\s+", "", title)): level for level, title in outline}
         self.bold_body = _mostly_bold(lines, self.body)
         self.numbered = sum(1 for line in lines if self._numbered(line)) >= 3
-        self.titles = Counter(fold(line.text) for line in lines if len(line.text) < 120)
+        self._titles: frozenset[str] | None = None
         self.join = joiner("\n".join(line.text for line in lines))
         self.blocks: list[Block] = []
         self._floats: list[Block] = []
@@ -77,6 +78,8 @@ class _Builder:
             return position + 1
         if self._is_caption(line):
             return self._caption(position)
+        if self._is_prose(line):
+            return self._text(position)
         end = self._loose(position)
         if end > position:
             self._floats.append(self._block(BlockKind.TABLE, self.lines[position:end], "\n"))
@@ -90,10 +93,23 @@ class _Builder:
             return end
         if self._is_footnote(line):
             return self._footnote(position)
+        return self._text(position)
+
+    def _text(self, position: int) -> int:
+        line = self.lines[position]
         if self._run and self._begins(line, self._run[-1]):
             self._close()
         self._run.append(line)
         return position + 1
+
+    def _is_prose(self, line: Line) -> bool:
+        """Whether a line can be nothing but text: of its size, long, and most of a column wide."""
+        return (
+            abs(line.size - self.body) < 0.3
+            and len(line.text) > 40
+            and line.x1 - line.x0 > 0.7 * (line.right - line.left)
+            and line.text[-12:].islower()
+        )
 
     # headings
 
@@ -111,7 +127,11 @@ class _Builder:
         """How many lines of a heading begin here; 0 where none does."""
         line = self.lines[position]
         text = line.text.strip()
-        if len(text) > 150 or len(text) < 3 or not any(c.isalpha() for c in text):
+        if len(text) > 150 or len(text) < 3:
+            return 0
+        if len(text) > 60 and not self._strong(line) and not line.italic and text[1:2].islower():
+            return 0  # nearly every line of prose ends here
+        if not any(c.isalpha() for c in text):
             return 0
         if not self._looks_like_heading(position):
             return 0
@@ -172,7 +192,11 @@ class _Builder:
     def _is_contents(self, text: str) -> bool:
         """Whether a line is of a table of contents: a title that comes again, and a page."""
         title = re.sub(r"[\s.]+\d{1,3}$", "", text)
-        return title != text and (". ." in text or "..." in text or fold(title) in self.titles)
+        if title == text:
+            return False
+        if self._titles is None:
+            self._titles = frozenset(fold(line.text) for line in self.lines if len(line.text) < 120)
+        return ". ." in text or "..." in text or fold(title) in self._titles
 
     def _is_cell(self, line: Line) -> bool:
         """Whether a line could be a row of a table: short and smaller than the text."""
@@ -211,8 +235,15 @@ class _Builder:
     # what floats
 
     def _is_caption(self, line: Line) -> bool:
-        return _CAPTION.match(line.text) is not None and (
-            line.gap < 0 or line.gap > self.pitch * 1.1 or line.bold or line.size < self.body * 0.95
+        return (
+            line.text[:1] in _CAPTION_INITIALS
+            and _CAPTION.match(line.text) is not None
+            and (
+                line.gap < 0
+                or line.gap > self.pitch * 1.1
+                or line.bold
+                or line.size < self.body * 0.95
+            )
         )
 
     def _caption(self, position: int) -> int:

@@ -12,6 +12,7 @@ _ARXIV = re.compile(
     r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})",
     re.IGNORECASE,
 )
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 _BARE_ARXIV = re.compile(r"(\d{4}\.\d{4,5}|[a-z-]+(?:\.[a-z]{2})?/\d{7})(?:v\d+)?", re.IGNORECASE)
 _DULL = frozenset(
     """
@@ -23,6 +24,8 @@ _DULL = frozenset(
 
 def fold(text: str) -> str:
     """Lower-case ASCII letters, digits and single spaces, for comparison."""
+    if text.isascii():
+        return " ".join(_ASCII_WORD.findall(text.lower()))
     text = text.replace("ß", "ss").replace("ø", "o").replace("Ø", "O").replace("ł", "l")
     text = text.replace("Ł", "L").replace("æ", "ae").replace("đ", "d").replace("ı", "i")
     plain = unicodedata.normalize("NFKD", text)

@@ -75,16 +75,13 @@ class SearchIndex:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        # Asked once: whether the workspace is on a network file system does not change.
+        self.folder = workspace.index
         self._lock = threading.RLock()
         self._writing = threading.Lock()
         self._index: tantivy.Index | None = None
         self._schema = _schema()
         self._stamp: tuple[int, int] | None = None
-
-    @property
-    def folder(self) -> Path:
-        """Where the index lies."""
-        return self._workspace.index
 
     def update(self, *, wait: float = 0.0, step: Callable[[], None] | None = None) -> bool:
         """Bring the index up to date; false when another process is at it or it is read-only.

@@ -14,10 +14,8 @@ MOST = 400 * CHARACTERS_PER_TOKEN
 # megabytes.
 LARGEST_WHOLE = 10 * MOST
 
-_SENTENCE_END = re.compile(
-    r"(?<![A-Z])(?<!\bal)(?<!\bcf)(?<!\bvs)(?<!\bFig)(?<!\bEq)(?<!\bNo)(?<!\bDr)(?<!\be\.g)"
-    r"(?<!\bi\.e)[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9À-Þ])"
-)
+_SENTENCE_END = re.compile(r"[.!?][\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9À-Þ])")
+_ABBREVIATIONS = frozenset({"al", "cf", "vs", "fig", "figs", "eq", "eqs", "no", "dr", "e.g", "i.e"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,21 @@ class Unit:
 
 def sentence_ends(text: str) -> list[int]:
     """Offsets just after each sentence's following space; the last one is `len(text)`."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    ends = [
+        match.end()
+        for match in _SENTENCE_END.finditer(text)
+        if not _abbreviated(text, match.start())
+    ]
     if not ends or ends[-1] != len(text):
         ends.append(len(text))
     return ends
+
+
+def _abbreviated(text: str, stop: int) -> bool:
+    """Whether the full stop at `stop` belongs to an initial or an abbreviation."""
+    word = text[max(0, stop - 12) : stop].rsplit(None, 1)
+    last = word[-1].lstrip("([") if word else ""
+    return (len(last) == 1 and last.isupper()) or last.lower() in _ABBREVIATIONS
 
 
 def cut(text: str, units: Sequence[Unit]) -> list[tuple[int, int]]:

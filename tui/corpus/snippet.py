@@ -8,6 +8,7 @@ from collections.abc import Collection
 from tui.corpus.identity import fold
 
 _WORD = re.compile(r"[^\W_]+")
+_SPACE = re.compile(r"\s")
 WIDTH = 240
 
 
@@ -18,13 +19,8 @@ def snippet(
 
     The cut is the stretch that holds the most different words, from a word's start to a word's end.
     """
-    flat = re.sub(r"\s", " ", text)
-    hits: list[tuple[int, int, str]] = []
-    for match in _WORD.finditer(flat):
-        word = match[0].lower()
-        word = word if word.isascii() else fold(word)
-        if word in words or (prefixes and word.startswith(prefixes)):
-            hits.append((match.start(), match.end(), word))
+    flat = _SPACE.sub(" ", text)
+    hits = _hits(flat, words, prefixes)
     start = _best(hits, width) if hits else 0
     start = _window_start(flat, start, width)
     end = min(len(flat), start + width)
@@ -34,6 +30,26 @@ def snippet(
     shift = len(before) - start
     marks = tuple((s + shift, e + shift) for s, e, _ in hits if s >= start and e <= end)
     return before + flat[start:end].rstrip() + after, marks, start
+
+
+def _hits(
+    flat: str, words: Collection[str], prefixes: tuple[str, ...]
+) -> list[tuple[int, int, str]]:
+    """The words that were looked for, as (start, end, folded word)."""
+    hits: list[tuple[int, int, str]] = []
+    if flat.isascii():
+        # One pattern finds them far faster than a look at every word.
+        parts = [re.escape(word) for word in words]
+        parts += [re.escape(prefix) + "[^\\W_]*" for prefix in prefixes]
+        if parts:
+            pattern = re.compile(rf"(?<![^\W_])(?:{'|'.join(parts)})(?![^\W_])", re.IGNORECASE)
+            hits = [(m.start(), m.end(), m[0].lower()) for m in pattern.finditer(flat)]
+        return [hit for hit in hits if hit[1] > hit[0]]
+    for match in _WORD.finditer(flat):
+        word = fold(match[0])
+        if word in words or (prefixes and word.startswith(prefixes)):
+            hits.append((match.start(), match.end(), word))
+    return hits
 
 
 def _best(hits: list[tuple[int, int, str]], width: int) -> int:
