@@ -20,7 +20,7 @@ from pathlib import Path
 
 import httpx2
 from mistralai.client import Mistral
-from mistralai.client.models import File
+from mistralai.client.models import File, UserMessage
 
 TERMINAL = {"SUCCESS", "FAILED", "FAILED_VALIDATION", "CANCELLED"}
 
@@ -71,11 +71,12 @@ def main(train: Path, validation: Path, question: str) -> None:
     # 5. Ask the new model.
     reply = mistral.chat.complete(
         model=job["fine_tuned_model"],
-        messages=[{"role": "user", "content": question}],
+        messages=[UserMessage(content=question)],
         temperature=0.0,
         max_tokens=60,
     )
-    print(f"{job['fine_tuned_model']}: {reply.choices[0].message.content}")
+    answer_text = reply.model_dump()["choices"][0]["message"]["content"]
+    print(f"{job['fine_tuned_model']}: {answer_text}")
 
 
 if __name__ == "__main__":

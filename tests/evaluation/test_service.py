@@ -110,7 +110,9 @@ def knows(question: Question) -> str:
 
 
 async def finished(events: Any) -> RunReport:
-    return [event async for event in events][-1]
+    report = [event async for event in events][-1]
+    assert isinstance(report, RunReport)
+    return report
 
 
 async def test_all_arms_answer_the_same_items(workspace: Workspace, datasets: Datasets) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ class Evaluator:
         *,
         arms: Sequence[Arm] = ALL_ARMS,
         endpoint: str | None = None,
-    ) -> AsyncIterator[RunStarted | ItemDone | RunReport]:
+    ) -> AsyncGenerator[RunStarted | ItemDone | RunReport, None]:
         """Ask every test item on every arm; the last event is the report.
 
         Raises MissingError when the dataset version holds no test items.
@@ -178,7 +178,7 @@ class Evaluator:
 
     async def _answer_all(
         self, run: str, tasks: Sequence[_Task], endpoint: str | None
-    ) -> AsyncIterator[ItemResult | None]:
+    ) -> AsyncGenerator[ItemResult | None, None]:
         """Answers in the order they come, `_CONCURRENCY` at a time; None for one that failed."""
         path = self._workspace.evaluations / run / "items.jsonl"
         queue = list(reversed(tasks))
