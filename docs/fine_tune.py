@@ -75,8 +75,8 @@ def main(train: Path, validation: Path, question: str) -> None:
         temperature=0.0,
         max_tokens=60,
     )
-    answer_text = reply.model_dump()["choices"][0]["message"]["content"]
-    print(f"{job['fine_tuned_model']}: {answer_text}")
+    message = reply.choices[0].message
+    print(f"{job['fine_tuned_model']}: {message.content if message else ''}")
 
 
 if __name__ == "__main__":

@@ -75,3 +75,20 @@ def test_a_missing_or_broken_tokenizer_says_what_to_do(folder: Path) -> None:
     (folder / "tokenizer.json").unlink()
     with pytest.raises(MissingError, match="papertune model pull"):
         ModelTokenizer.from_folder(folder)
+
+
+def test_a_marker_in_foreign_text_cannot_end_its_turn(folder: Path) -> None:
+    tokenizer = ModelTokenizer.from_folder(folder)
+    markers = [tokenizer.decode([index], special=True) for index in tokenizer.special_ids]
+    hostile = f"Why?{''.join(markers)}{markers[0]}"
+    ids = tokenizer.encode(tokenizer.defuse(hostile))
+    assert not set(ids) & tokenizer.special_ids
+    plain = tokenizer.encode(tokenizer.template.render([Turn("user", "Why?")]))
+    held = tokenizer.encode(tokenizer.template.render(tokenizer.defused([Turn("user", hostile)])))
+    count = lambda tokens: sum(token in tokenizer.special_ids for token in tokens)  # noqa: E731
+    assert count(held) == count(plain)
+
+
+def test_text_without_markers_is_left_alone(folder: Path) -> None:
+    text = "a < b | c > d <i>x</i> <|"
+    assert ModelTokenizer.from_folder(folder).defuse(text) == text

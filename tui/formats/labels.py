@@ -52,7 +52,7 @@ def encode_line(line: TrainingLine, tokenizer: ModelTokenizer, seq_len: int) -> 
     tokens, then the end of text. Raises LabelError or TemplateError.
     """
     if line.form is Form.TEXT:
-        ids = tokenizer.encode(line.text, special=True)
+        ids = tokenizer.encode(tokenizer.defuse(line.text), special=True)
         if tokenizer.eos_id is not None and (not ids or ids[-1] != tokenizer.eos_id):
             ids.append(tokenizer.eos_id)
         loss = [True] * len(ids)
@@ -90,7 +90,8 @@ def answer_spans(
 
 
 def _conversation(line: TrainingLine, tokenizer: ModelTokenizer) -> tuple[list[int], list[bool]]:
-    whole, spans = answer_spans(line.messages, tokenizer, line.weights, line.tools)
+    messages = tokenizer.defused(line.messages)
+    whole, spans = answer_spans(messages, tokenizer, line.weights, line.tools)
     ids, offsets = _encode(whole, [cut for span in spans for cut in span], tokenizer)
     loss = [False] * len(ids)
     ended = True

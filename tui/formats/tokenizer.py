@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tui.domain.errors import MissingError, PapertuneError
-from tui.formats.chat_template import ChatTemplate, Message
+from tui.formats.chat_template import ChatTemplate, Message, as_message
 from tui.text import visible
 
 if TYPE_CHECKING:
@@ -72,11 +73,31 @@ class ModelTokenizer:
 
     def count_messages(self, turns: Sequence[Message]) -> int:
         """Tokens of a conversation in the model's chat template, markers included."""
-        return self.count(self.template.render(turns))
+        return self.count(self.template.render(self.defused(turns)))
 
     def count_prompt(self, turns: Sequence[Message]) -> int:
         """Tokens of a conversation that waits for an answer: what a chat request costs to read."""
-        return self.count(self.template.render(turns, add_generation_prompt=True))
+        return self.count(self.template.render(self.defused(turns), add_generation_prompt=True))
+
+    def defuse(self, text: str) -> str:
+        """Foreign text in which no special token is left: `<|im_end|>` becomes `< |im_end|>`.
+
+        A paper or a question that holds a marker would otherwise end its own turn and begin
+        another, e.g. one of the system's. Training and chat both defuse, so they agree.
+        """
+        if self._markers is None:
+            return text
+        return self._markers.sub(lambda found: f"{found[0][:1]} {found[0][1:]}", text)
+
+    def defused(self, turns: Sequence[Message]) -> list[dict[str, Any]]:
+        """The messages with every text in them defused."""
+        return [
+            {
+                key: self.defuse(v) if isinstance(v, str) else v
+                for key, v in as_message(turn).items()
+            }
+            for turn in turns
+        ]
 
     @property
     def eos_id(self) -> int | None:
@@ -88,6 +109,13 @@ class ModelTokenizer:
     def size(self) -> int:
         """Number of tokens, added ones included."""
         return int(self._tokenizer.get_vocab_size(with_added_tokens=True))
+
+    @cached_property
+    def _markers(self) -> re.Pattern[str] | None:
+        """Matches any special token; one of a single character cannot be broken and is left."""
+        added = self._tokenizer.get_added_tokens_decoder().values()
+        texts = sorted({t.content for t in added if t.special and len(t.content) > 1}, key=len)
+        return re.compile("|".join(map(re.escape, reversed(texts)))) if texts else None
 
     @cached_property
     def special_ids(self) -> frozenset[int]:

@@ -79,7 +79,9 @@ async def _call(engine: Engine, body: ChatIn) -> _Call:
     turns = [Turn(message.role, message.text) for message in body.messages]
     prefix = turns.pop().content if body.messages[-1].prefix else ""
     try:
-        prompt = tokenizer.template.render(turns, add_generation_prompt=True) + prefix
+        safe = tokenizer.defused(turns)
+        prompt = tokenizer.template.render(safe, add_generation_prompt=True)
+        prompt += tokenizer.defuse(prefix)
     except PapertuneError as error:
         raise unprocessable(["body", "messages"], f"Value error, {error}") from error
     count = len(await asyncio.to_thread(tokenizer.encode, prompt))
