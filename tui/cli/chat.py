@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.output import chosen_workspace, common, emit, finish, say, show
+from tui.cli.output import allow_outside_option, chosen_workspace, common, emit, finish, say, show
 from tui.domain.chat import Answer, Arm, Mode
 from tui.domain.errors import UsageError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.option("--endpoint", help="Where to ask; without it the settings' default.")
 @click.option("--mode", type=click.Choice([mode.value for mode in Mode]), default=Mode.ASK.value)
 @click.option("--no-sources", is_flag=True, help="Put no passages into the prompt.")
+@allow_outside_option
 @click.argument("question", required=False)
 @common
 def command(
@@ -31,6 +32,7 @@ def command(
     endpoint: str | None,
     mode: str,
     no_sources: bool,
+    allow_outside: bool,
     workspace: Path | None,
     as_json: bool,
 ) -> None:
@@ -40,6 +42,8 @@ def command(
     if question is None and as_json:
         raise UsageError("--json needs a question.", 'Write: papertune chat --json "…"')
     services = Services.open(chosen_workspace(workspace))
+    if allow_outside:
+        services.gate.consent(services.endpoints.get(endpoint))
     choice = _Choice(model or services.settings.model or None, endpoint, Mode(mode), not no_sources)
     if question is not None:
         finish(services.run(_ask(services, choice, question, as_json)))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli.output import chosen_workspace, common, emit, say, show
+from tui.cli.output import allow_outside_option, chosen_workspace, common, emit, say, show
 from tui.domain.chat import Arm
 from tui.domain.errors import UsageError
 from tui.domain.evaluation import RunReport
@@ -27,12 +27,14 @@ def command() -> None:
 @click.option("--model", required=True, help="The fine-tuned model's id.")
 @click.option("--endpoint", help="Where the model is; without it the settings' default.")
 @click.option("--arms", help="Comma-separated: base, base+sources, tuned, tuned+sources.")
+@allow_outside_option
 @common
 def run(
     dataset: str,
     model: str,
     endpoint: str | None,
     arms: str | None,
+    allow_outside: bool,
     workspace: Path | None,
     as_json: bool,
 ) -> None:
@@ -40,6 +42,8 @@ def run(
     from tui.services import Services
 
     services = Services.open(chosen_workspace(workspace))
+    if allow_outside:
+        services.gate.consent(services.endpoints.get(endpoint))
     report = services.run(_run(services, dataset, model, endpoint, _arms(arms)))
     _print(report, as_json)
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tui.cli.output import chosen_workspace, common, emit, emit_line, finish, plain, say, show
+from tui.cli.output import (
+    allow_outside_option,
+    chosen_workspace,
+    common,
+    emit,
+    emit_line,
+    finish,
+    plain,
+    say,
+    show,
+)
 from tui.domain.errors import UsageError
 from tui.domain.job import Hyperparameters, Job, JobStatus, LossPoint
 from tui.domain.usage import Amount
@@ -74,7 +84,7 @@ def estimate(workspace: Path | None, as_json: bool, **given: Any) -> None:
 @command.command()
 @_request_options
 @click.option("--no-start", is_flag=True, help="Upload and check only; start it later.")
-@click.option("--allow-outside", is_flag=True, help="Texts may go to this endpoint, from now on.")
+@allow_outside_option
 @common
 def create(
     workspace: Path | None, as_json: bool, no_start: bool, allow_outside: bool, **given: Any

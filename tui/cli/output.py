@@ -24,6 +24,12 @@ def common(function: Callable[..., Any]) -> Callable[..., Any]:
     )(function)
 
 
+allow_outside_option = click.option(
+    "--allow-outside", is_flag=True, help="Texts may go to this endpoint, from now on."
+)
+"""The command line's way to say yes before the first send to an endpoint."""
+
+
 def chosen_workspace(workspace: Path | None) -> Path | None:
     """The workspace named after the command, else the one named before it."""
     context = click.get_current_context(silent=True)

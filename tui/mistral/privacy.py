@@ -38,7 +38,7 @@ class ConsentNeeded(PapertuneError):  # noqa: N818 - a question rather than an e
         super().__init__(
             f"Nothing was sent: texts have never been sent to '{endpoint.name}' "
             f"({visible(endpoint.url)}), which is not on this machine.",
-            f'Allow it once in Settings, or add "{endpoint.name}" to `consented` in config.toml.',
+            "Allow it, once and for all, with --allow-outside, or in Settings.",
         )
         self.endpoint = endpoint
 
@@ -81,8 +81,8 @@ class Gate:
             raise ConsentNeeded(endpoint)
 
     def consent(self, endpoint: Endpoint) -> None:
-        """Remember that texts may go to this endpoint."""
-        if endpoint.name not in self._settings.consented:
+        """Remember that texts may go to this endpoint; one of this machine needs no leave."""
+        if endpoint.outside and endpoint.name not in self._settings.consented:
             self._settings = replace(
                 self._settings, consented=(*self._settings.consented, endpoint.name)
             )
