@@ -133,7 +133,7 @@ class _Builder:
             return 0  # nearly every line of prose ends here
         if not any(c.isalpha() for c in text):
             return 0
-        if not self._looks_like_heading(position):
+        if not self._looks_like_heading(position) or self._is_contents(text):
             return 0
         length = 1
         while length < 3 and position + length < len(self.lines):
@@ -158,9 +158,11 @@ class _Builder:
         alone_below = after is None or after.gap < 0 or after.gap > self.pitch * 1.1
         if self._is_caption(line) or bare.count("  ") or bare.endswith((",", ";", "-")):
             return False
-        if self._is_contents(text):
-            return False
-        if self.outline.get(fold(bare)) and (strong or alone or line.italic or bare.isupper()):
+        if (
+            self.outline
+            and self.outline.get(fold(bare))
+            and (strong or alone or line.italic or bare.isupper())
+        ):
             return True
         capitals = bare.isupper() and len(bare) > 3
         if KNOWN_HEADINGS.fullmatch(bare):

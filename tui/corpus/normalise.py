@@ -45,12 +45,18 @@ def joiner(text: str) -> Callable[[str], str]:
     pdfium marks such a hyphen U+0002 or U+FFFE and does not say whether it belongs to the word:
     where the text also has the word hyphenated and never whole, the hyphen stays.
     """
-    words = set(re.findall(r"[^\W_]+(?:-[^\W_]+)*", text.lower()))
+    known: list[frozenset[str]] = []
+
+    def words() -> frozenset[str]:
+        """The text's words, gathered when the first cut word is met: many papers have none."""
+        if not known:
+            known.append(frozenset(re.findall(r"[^\W_]+(?:-[^\W_]+)*", text.lower())))
+        return known[0]
 
     def replace(match: re.Match[str]) -> str:
         left, right = match[1], match[2]
         whole, hyphenated = left + right, f"{left}-{right}"
-        if whole.lower() not in words and (hyphenated.lower() in words or right[:1].isupper()):
+        if whole.lower() not in words() and (hyphenated.lower() in words() or right[:1].isupper()):
             return hyphenated
         return whole
 

@@ -19,6 +19,7 @@ _MOST_CHARACTERS = 200_000
 _BOLD = re.compile(r"bold|black|heavy|demi|semib|medi(?!um)|cmbx|cmssbx|bx\d|-b$|\.b$|\bbd", re.I)
 _ITALIC = re.compile(r"ital|obl|cmti|cmsl|-it$|\bti\d", re.I)
 _GARBLED_SHARE = 0.10
+_ODD = re.compile(r"[\ufffd\ue000-\uf8ff\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f]")
 # Words that make up a fifth of any prose in the languages that papers are written in.
 _COMMON = frozenset(
     """
@@ -153,8 +154,9 @@ def _page(document: object, number: int) -> Page:
         exact = got == count
         placed = _lines(raw, textpage.raw, text, wide=wide, exact=exact)
 
+        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+
         def edges(offset: int) -> tuple[float, float]:
-            left, right, bottom, top = (ctypes.c_double() for _ in range(4))
             if not exact:
                 offset = raw.FPDFText_GetCharIndexFromTextIndex(textpage.raw, offset)
             raw.FPDFText_GetCharBox(textpage.raw, offset, left, right, bottom, top)
@@ -230,14 +232,10 @@ def _refuse_garbled(pages: list[Page]) -> None:
     """Refuse a text layer whose codes mean nothing: no reader would see these characters."""
     sample = " ".join(line.text for page in pages[:20] for line in page.lines)[:40_000]
     total = len(sample)
-    odd = sum(
-        1
-        for c in sample
-        if c == "\ufffd" or "\ue000" <= c <= "\uf8ff" or (c < " " and c not in "\t\n\r\x02")
-    )
+    odd = len(_ODD.findall(sample))
     if odd > _GARBLED_SHARE * total:
         raise Unreadable("garbled text: its fonts do not say which characters they show")
-    foreign = sum(1 for c in sample if c > "\u02ff" and c.isalpha())
+    foreign = 0 if sample.isascii() else sum(1 for c in sample if c > "\u02ff" and c.isalpha())
     words = re.findall(r"[A-Za-z]{2,}", sample)
     if total < 3000 or foreign > total * 0.2:
         return
