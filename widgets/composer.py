@@ -1,4 +1,4 @@
-"""Where a question is typed: enter sends, a line break needs a key of its own."""
+"""Where a question is typed: one key sends, a line break needs a key of its own."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+from tui.keymap import bindings
+
 
 class Composer(TextArea):
     """A small text area of at most six rows; what is typed stays until it was sent."""
 
+    BINDINGS = bindings("composer")
     DEFAULT_CSS = """
     Composer, Composer:focus {
         height: auto;
@@ -47,19 +50,20 @@ class Composer(TextArea):
         self.cursor_blink = False
 
     async def _on_key(self, event: events.Key) -> None:
-        match event.key:
-            case "enter":
-                event.stop()
-                event.prevent_default()
-                if text := self.text.strip():
-                    self.post_message(self.Submitted(text))
-            case "ctrl+j":
-                event.stop()
-                event.prevent_default()
-                self.insert("\n")
-            case "escape":
-                event.stop()
-                event.prevent_default()
-                self.post_message(self.Left())
-            case _:
-                await super()._on_key(event)
+        """Leave our own keys to their bindings; a text area would insert or swallow them."""
+        own = self.screen.active_bindings.get(event.key)
+        if own is not None and own.node is self and (own.binding.id or "").startswith("composer."):
+            event.prevent_default()
+
+    def action_send(self) -> None:
+        """Hand the question over; nothing happens while there is none."""
+        if text := self.text.strip():
+            self.post_message(self.Submitted(text))
+
+    def action_newline(self) -> None:
+        """Begin a new line."""
+        self.insert("\n")
+
+    def action_leave(self) -> None:
+        """Give the focus back."""
+        self.post_message(self.Left())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING
@@ -21,7 +22,8 @@ _HISTORY = 2
 class Session:
     """Asks, and keeps on disk what was said: the question before it leaves, the answer as it ends.
 
-    A stopped or broken answer is kept as far as it came, without a finish reason.
+    A stopped or broken answer is kept as far as it came, without a finish reason. A question that
+    got no word of an answer stays open: asked again, it is the same exchange.
     """
 
     def __init__(self, chat: Chat, conversations: Conversations) -> None:
@@ -33,6 +35,7 @@ class Session:
         self.sources = True
         self.base = False
         self.mode = Mode.ASK
+        self._open: tuple[str, str] | None = None
 
     @property
     def arm(self) -> Arm:
@@ -57,17 +60,41 @@ class Session:
         """Begin a new conversation."""
         self.id = self._conversations.start()
         self.exchanges = []
+        self._open = None
 
     def resume(self, conversation: str) -> None:
         """Go on with an earlier one."""
         held = self._conversations.read(conversation)
         self.id, self.exchanges = held.id, list(held.exchanges)
+        self._open = None
+
+    @property
+    def open_question(self) -> bool:
+        """Whether the last question got no word of an answer."""
+        return self._open is not None
+
+    @property
+    def last_question(self) -> str:
+        """What was asked last, answered or not; empty in a new conversation."""
+        if self._open is not None:
+            return self._open[1]
+        return self.exchanges[-1].question if self.exchanges else ""
 
     async def ask(self, text: str) -> AsyncGenerator[SourcesFound | Piece | Answer, None]:
         """Ask and stream; ends in an Answer unless it is stopped or fails."""
-        key = await asyncio.to_thread(self._conversations.asked, self.id, text)
+        if self._open is not None and self._open[1] == text:
+            key = self._open[0]
+        else:
+            key = await asyncio.to_thread(self._conversations.asked, self.id, text)
+        self._open = (key, text)
+        answered = [exchange for exchange in self.exchanges if exchange.answer.text]
         question = Question(
-            text, self.model, self.arm, self.mode, history=tuple(self.exchanges[-_HISTORY:])
+            text,
+            self.model,
+            self.arm,
+            self.mode,
+            endpoint=self.card.endpoint if self.card else None,
+            history=tuple(answered[-_HISTORY:]),
         )
         said = ""
         sources: tuple[Source, ...] = ()
@@ -83,7 +110,10 @@ class Session:
                         answer = event
                     yield event
         finally:
-            # Not awaited: this also runs when the answer is being cancelled.
-            answer = answer or Answer(said.strip(), question.model, question.arm, sources)
-            self._conversations.answered(self.id, key, answer)
-            self.exchanges.append(Exchange(key, text, answer, 0.0))
+            if answer is None and said.strip():
+                answer = Answer(said.strip(), question.model, question.arm, sources)
+            if answer is not None:
+                # Not awaited: this also runs when the answer is being cancelled.
+                self._open = None
+                self._conversations.answered(self.id, key, answer)
+                self.exchanges.append(Exchange(key, text, answer, time.time()))

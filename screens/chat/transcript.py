@@ -27,7 +27,9 @@ class ExchangeView(Vertical):
     ExchangeView { height: auto; padding: 0 1 1 1; }
     ExchangeView > .asked { height: auto; color: $accent; text-style: bold; }
     ExchangeView > Markdown { height: auto; margin: 0; padding: 0; background: $background; }
-    ExchangeView > .facts { height: auto; color: $muted; }
+    ExchangeView > .facts {
+        height: 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis;
+    }
     ExchangeView > .problems { height: auto; color: $warning; display: none; }
     ExchangeView.-problems > .problems { display: block; }
     """
@@ -113,12 +115,12 @@ class Transcript(VerticalScroll, can_focus=True):
 
 
 def facts(answer: Answer) -> str:
-    """Model, arm, tokens and speed in one line."""
+    """Arm, time, tokens and model in one line, what is long at its end."""
     if not answer.model:
         return ""
-    parts = [answer.model, answer.arm.value]
-    if answer.usage.total_tokens:
-        parts.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")
+    parts = [answer.arm.value]
     if answer.seconds:
         parts.append(f"{answer.seconds:.1f} s")
-    return " · ".join(parts)
+    if answer.usage.total_tokens:
+        parts.append(f"{answer.usage.prompt_tokens} + {answer.usage.completion_tokens} tokens")
+    return " · ".join([*parts, answer.model])
