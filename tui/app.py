@@ -172,10 +172,17 @@ class PapertuneApp(ShellApp):
             return
         step = progress.step
         key = self.key_for(step.action) if step.action in ACTIONS else ""
-        here = self.current_mode == step.screen
-        keys = key if here else f"{self.key_for(f'app.{step.screen}')} then {key}"
-        text = f"{step.title}: {step.hint}"
-        self.show_guide(GuideStep(progress.number, progress.total, text, keys, progress.prefill))
+        self.show_guide(
+            GuideStep(
+                progress.number,
+                progress.total,
+                f"{step.title}: {step.hint}",
+                key,
+                progress.prefill,
+                mode=step.screen,
+                go=self.key_for(f"app.{step.screen}"),
+            )
+        )
 
     def _factories(self) -> dict[str, Callable[[], Screen[Any]]]:
         return {

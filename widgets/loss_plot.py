@@ -21,7 +21,8 @@ MOST_CURVES = 4
 class LossPlot(Widget):
     """Curves over steps with axes and a legend; linear or logarithmic, smoothed or raw.
 
-    The first curve lies on top. A curve whose name does not end in a word of `raw` is smoothed.
+    The first curve lies on top. Curves without marks are smoothed: few measured points are what
+    they are.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -32,8 +33,8 @@ class LossPlot(Widget):
     LossPlot { height: 1fr; background: $background; }
     LossPlot > .loss-plot--axis { color: $muted; }
     LossPlot > .loss-plot--curve-0 { color: $primary; }
-    LossPlot > .loss-plot--curve-1 { color: $accent; }
-    LossPlot > .loss-plot--curve-2 { color: $warning; }
+    LossPlot > .loss-plot--curve-1 { color: $muted; }
+    LossPlot > .loss-plot--curve-2 { color: $accent; }
     LossPlot > .loss-plot--curve-3 { color: $success; }
     """
 

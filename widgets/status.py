@@ -42,13 +42,18 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class GuideStep:
-    """Where the guide stands: `key` does the step; `prefill` is what its dialog should offer."""
+    """Where the guide stands: `key` does the step; `prefill` is what its dialog should offer.
+
+    `mode` is where the step is done; elsewhere its suggestions mean nothing, and `go` leads there.
+    """
 
     number: int
     total: int
     text: str
     key: str = ""
     prefill: Mapping[str, str] = field(default_factory=dict)
+    mode: str = ""
+    go: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from textual.app import App, SuspendNotSupported
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.signal import Signal
+from textual.worker import Worker, WorkerState
 
 from screens.base.clipboard import copy
 from screens.base.editor import edit
@@ -157,8 +158,10 @@ class ShellApp(App[object], inherit_bindings=False):
     # The guide
 
     def prefill(self, field: str) -> str:
-        """What the guide suggests for a field of the current step's dialog; nothing without one."""
-        return self.guide.prefill.get(field, "") if self.guide else ""
+        """What the guide suggests for a field of a dialog, where its step is done here."""
+        if self.guide is None or self.guide.mode not in ("", self.current_mode):
+            return ""
+        return self.guide.prefill.get(field, "")
 
     def step_done(self, step: str, value: str = "") -> None:
         """A screen did what a step of the guide asks for (`tui.quickstart.StepId`); see the app."""
@@ -224,6 +227,11 @@ class ShellApp(App[object], inherit_bindings=False):
             self.flash(f"{self.key_for('app.quit')} leaves papertune; jobs go on running.")
 
     # Faults
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say what went wrong in the app's own workers."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.report(event.worker.error)
 
     def log_fault(self, error: BaseException) -> Path:
         """Append a traceback to the log, without local variables, which may hold keys."""

@@ -54,6 +54,7 @@ class JobDetail(Vertical):
     JobDetail { padding: 0 1; }
     JobDetail #head { height: auto; }
     JobDetail #said { height: auto; max-height: 4; color: $warning; }
+    JobDetail #said.-none { display: none; }
     JobDetail #events { height: auto; max-height: 7; color: $muted; border-top: solid $line; }
     """
 
@@ -76,7 +77,9 @@ class JobDetail(Vertical):
     def show(self, view: JobView) -> None:
         """Draw what is known."""
         self._update("head", head(view))
-        self._update("said", Content("\n".join(said(view))))
+        lines = said(view)
+        self._update("said", Content("\n".join(lines)))
+        self.query_one("#said").set_class(not lines, "-none")
         self._update("events", Content("\n".join(happened(view.job.events))))
         steps = view.job.hyperparameters.training_steps
         self.plot.show(curves(view.points, view.names), right=float(steps) if steps else None)
@@ -88,7 +91,7 @@ class JobDetail(Vertical):
 
 
 def head(view: JobView) -> Content:
-    """Two lines: what it is and where it stands; what came of it."""
+    """Two lines: where it stands; what is made of what."""
     job = view.job
     parts = [status_word(job.status)]
     steps = job.hyperparameters.training_steps
@@ -102,10 +105,12 @@ def head(view: JobView) -> Content:
             parts.append(f"{view.progress.tokens_per_second:.0f} tokens/s")
     if job.trained_tokens and job.terminal:
         parts.append(f"{job.trained_tokens:,} tokens trained")
-    what = f"{job.id[:8]}  {view.dataset or 'dataset unknown'} → {job.model}"
-    model = f"\nmodel {job.fine_tuned_model}" if job.fine_tuned_model else ""
+    source = shorten(view.dataset, 60) or "dataset unknown"
+    made = f"{source} → {job.fine_tuned_model}" if job.fine_tuned_model else ""
     return Content.assemble(
-        (", ".join(parts), "bold"), f"   {shorten(what, 120)}", (model, "$accent")
+        (", ".join(parts), "bold"),
+        "\n",
+        (made, "$accent") if made else f"{job.id[:8]}, {job.model} on {source}",
     )
 
 
@@ -123,7 +128,8 @@ def happened(events: Sequence[Event]) -> list[str]:
     """The last events, newest first."""
     lines = []
     for event in list(reversed(events))[:_EVENTS]:
-        what = event.data.get("message") or event.data.get("status") or event.name
+        status = event.data.get("status")
+        what = event.data.get("message") or (status_word(status) if status else event.name)
         at = time.strftime("%H:%M:%S", time.localtime(event.created_at))
         lines.append(f"{at}  {shorten(str(what), 120)}")
     return lines

@@ -28,7 +28,7 @@ FIELDS = (
     ("model", "Model", "the base model to start from"),
     ("steps", "Steps", "empty: the model's default for this much data"),
     ("learning_rate", "Learning rate", "empty: the model's default"),
-    ("suffix", "Suffix", "a word for the new model's name, at most 18 letters"),
+    ("suffix", "Suffix", "for the new model's name, at most 18 letters"),
     ("budget", "Budget", "e.g. 0.5gpuh or 500ktok; empty: none"),
 )
 
@@ -68,11 +68,9 @@ class NewJob(Dialog[JobRequest]):
         yield Static(id="estimate", classes="note")
 
     def on_mount(self) -> None:
-        """Start in the first field that is empty, with an estimate of what is there."""
-        empty = [field for field in self.query(TextInput) if not field.value]
-        (
-            empty[0] if empty and empty[0].id in ("dataset", "model") else self.query_one("#steps")
-        ).focus()
+        """Start in the first field that is needed and empty, with an estimate of what is there."""
+        needed = [name for name in ("dataset", "model") if not self._values.get(name)]
+        self.query_one(f"#{needed[0] if needed else 'steps'}").focus()
         self._look()
 
     @on(Input.Changed)
@@ -111,7 +109,7 @@ class NewJob(Dialog[JobRequest]):
         self._say(event.words, event.wrong)
 
     def _say(self, words: str, wrong: bool) -> None:
-        text = visible(words).replace("\\n", "\n")
+        text = "\n".join(map(visible, words.splitlines()))
         shown = Content.styled(text, "$error") if wrong else Content(text)
         self.query_one("#estimate", Static).update(shown)
 

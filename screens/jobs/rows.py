@@ -12,10 +12,10 @@ from widgets.rows import Column, Row
 JOB_COLUMNS = (
     Column("Status", 10),
     Column("Job", 8),
-    Column("Dataset", 14, share=3),
+    Column("Dataset", 14, share=2),
     Column("Model", 14, share=3, rank=2),
     Column("Steps", 6, rank=1, right=True),
-    Column("Created", 11, rank=3, right=True),
+    Column("Created", 12, rank=3, right=True),
 )
 _TONES = {
     JobStatus.FAILED: "warning",

@@ -23,6 +23,7 @@ from tui.domain.job import Job
 from tui.jobs.prepare import make_ready
 from tui.keymap import bindings
 from tui.mistral import ConsentNeeded, EngineStatus
+from tui.text import visible
 from widgets.dialogs import Confirm
 from widgets.rows import Held, Row
 from widgets.virtual_list import VirtualList
@@ -82,7 +83,9 @@ class JobsScreen(BaseScreen[None]):
         self.gate = gate
         self.view: JobView | None = None
         self._listed: dict[str, Job] = {}
+        self._engine_on = False
         self._stale = False
+        self._launching = False
 
     def compose_body(self) -> ComposeResult:
         """The list; the job beside it."""
@@ -126,6 +129,10 @@ class JobsScreen(BaseScreen[None]):
         """Show them, the cursor staying on its job."""
         here = self.listing.current
         self._listed = {job.id: job for job, _ in event.jobs}
+        self._engine_on = event.engine.running
+        shown = self.view.job if self.view else None
+        if shown is not None and (now := self._listed.get(shown.id)) and now.status != shown.status:
+            self._load(shown.id)
         rows = [job_row(job, dataset) for job, dataset in event.jobs]
         keys = [row.key for row in rows]
         at = keys.index(here.key) if here is not None and here.key in keys else 0
@@ -133,7 +140,8 @@ class JobsScreen(BaseScreen[None]):
         self.set_class(not rows, "-nothing")
         running = sum(not job.terminal for job, _ in event.jobs)
         engine = f"engine on {event.engine.device}" if event.engine.running else "engine off"
-        self.say(f"{len(rows)} jobs, {running} under way · {engine}")
+        jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
+        self.say(f"{jobs}, {running} under way · {engine}" if rows else engine)
         if not rows:
             self._nothing(event.engine)
         self.refresh_bindings()
@@ -222,6 +230,9 @@ class JobsScreen(BaseScreen[None]):
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_new(self) -> None:
         """Ask what to train, then launch it."""
+        if self._launching:
+            self.app.flash("A job is being launched; wait until it is.")
+            return
         endpoint = self.endpoints.settings.endpoint
         values = {
             "dataset": self.app.prefill("dataset") or await asyncio.to_thread(self._newest_version),
@@ -231,29 +242,46 @@ class JobsScreen(BaseScreen[None]):
             values["steps"] = self.app.prefill("steps")
         request = await self.app.push_screen_wait(NewJob(values, self.jobs.estimate, endpoint))
         if request is not None:
-            await self._launch(request)
+            self._launch(request)
 
     def _newest_version(self) -> str:
         frozen = [dataset for dataset in self.datasets().list() if dataset.versions]
         newest = max(frozen, key=lambda dataset: dataset.created_at, default=None)
         return newest.name if newest else ""
 
+    @work(exit_on_error=False, group="launch")
     async def _launch(self, request: JobRequest) -> None:
-        if self.endpoints.get(request.endpoint).name == "local":
-            self.say("Starting the engine…")
-            async for fetching in make_ready(self.engine, self.endpoints, request.model):
-                self.say(str(fetching))
-        self.say("Uploading and launching…")
+        """In a group of its own: no other key may cut a launch in half."""
+        self._launching = True
         try:
-            job = await self.jobs.create(request)
+            if self.endpoints.get(request.endpoint).name == "local":
+                self.say("Starting the engine…")
+                async for fetching in make_ready(self.engine, self.endpoints, request.model):
+                    self.say(str(fetching))
+            self.say("Uploading and launching…")
+            self.post_message(self.Launched(await self._create(request)))
+        except ConsentNeeded:
+            self.say("Nothing was sent.")
+        except PapertuneError:
+            self.say("")
+            raise
+        finally:
+            self._launching = False
+
+    async def _create(self, request: JobRequest) -> Job:
+        """Create the job; ask first where texts have never been sent."""
+        try:
+            return await self.jobs.create(request)
         except ConsentNeeded as needed:
-            yes = await self.app.push_screen_wait(Confirm("Send it there?", str(needed)))
-            if not yes:
-                self.say("Nothing was sent.")
-                return
+            question = (
+                f"The training files go to {visible(needed.endpoint.url)}, which is not on this "
+                "machine. This is asked once."
+            )
+            title = f"Send texts to {needed.endpoint.name}?"
+            if not await self.app.push_screen_wait(Confirm(title, question)):
+                raise
             await asyncio.to_thread(self.gate.consent, needed.endpoint)
-            job = await self.jobs.create(request)
-        self.post_message(self.Launched(job))
+            return await self.jobs.create(request)
 
     def on_jobs_screen_launched(self, event: Launched) -> None:
         """Go to the new job and follow it."""
@@ -277,15 +305,16 @@ class JobsScreen(BaseScreen[None]):
             self.app.flash(f"Job {stopped.id[:8]} is being stopped.")
             self.list_jobs()
 
-    @work(exclusive=True, exit_on_error=False, group="flow")
+    @work(exclusive=True, exit_on_error=False, group="engine")
     async def action_engine(self) -> None:
         """Start the local engine."""
         self.say("Starting the engine…")
-        status = await self.engine.ensure()
-        self.app.flash(f"The engine runs on {status.device}.")
-        self.list_jobs()
+        try:
+            status = await self.engine.ensure()
+            self.app.flash(f"The engine runs on {status.device}.")
+        finally:
+            self.list_jobs()
 
-    @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_copy(self) -> None:
         """Copy the new model's name, or the job's id while there is none."""
         job = self.view.job if self.view else None
@@ -315,6 +344,10 @@ class JobsScreen(BaseScreen[None]):
             return self.view is not None
         if action == "back":
             return self.has_class("-reading")
+        if action == "engine":
+            return not self._engine_on
+        if action == "open":
+            return bool(self._listed) and not self.has_class("-reading")
         return True
 
     def _chosen(self) -> Job | None:
@@ -322,10 +355,3 @@ class JobsScreen(BaseScreen[None]):
         row = self.listing.current if self.is_mounted else None
         job = self._listed.get(row.key) if row is not None else None
         return job if job is not None and not job.terminal else None
-
-    def on_worker_state_changed(self, event: object) -> None:
-        """A launch that failed must not leave its last words standing."""
-        super().on_worker_state_changed(event)  # type: ignore[arg-type]
-        error = getattr(getattr(event, "worker", None), "error", None)
-        if isinstance(error, PapertuneError):
-            self.say("")
