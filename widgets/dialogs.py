@@ -18,6 +18,9 @@ from tui.keymap import bindings
 
 Answer = TypeVar("Answer")
 
+LONGEST = 4096
+"""Characters that a line takes: a pasted megabyte is a mistake, not a path or a question."""
+
 
 class TextInput(Input):
     """A line of text whose cursor does not blink: blinking is bytes on the wire."""
@@ -39,6 +42,7 @@ class TextInput(Input):
             id=id,
             select_on_focus=False,
             compact=True,
+            max_length=LONGEST,
         )
         self.cursor_blink = False
 

@@ -18,6 +18,14 @@ def typed_path(answer: str) -> Path:
     return Path(answer.strip()).expanduser()
 
 
+def missing_path(answer: str) -> str:
+    """What is wrong with a typed path that has to exist; nothing when it does."""
+    if not answer.strip():
+        return "Type a path, or esc to go back."
+    path = typed_path(answer)
+    return "" if path.exists() else f"There is nothing at {path}."
+
+
 class PathSuggester(Suggester):
     """Suggests the first entry that continues the path; looks at the disk in a thread."""
 

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.worker import Worker, WorkerState
 
 from tui.keymap import bindings
 from widgets.rows import Column, Held, Row, RowSource, line
@@ -57,41 +58,40 @@ class VirtualList(ScrollView, can_focus=True):
     cursor: reactive[int] = reactive(0, repaint=False)
 
     @dataclass
-    class Moved(Message):
-        """The cursor is on another row; `row` is None while it is being fetched."""
+    class Told(Message):
+        """Anything the list tells; `@on(VirtualList.Moved, "#papers")` picks one of several."""
 
         list: VirtualList
+
+        @property
+        def control(self) -> VirtualList:
+            """The list."""
+            return self.list
+
+    @dataclass
+    class Moved(Told):
+        """The cursor is on another row; `row` is None while it is being fetched."""
+
         index: int
         row: Row | None
 
-        @property
-        def control(self) -> VirtualList:
-            """The list."""
-            return self.list
-
     @dataclass
-    class Opened(Message):
+    class Opened(Told):
         """A row was opened."""
 
-        list: VirtualList
         row: Row
 
-        @property
-        def control(self) -> VirtualList:
-            """The list."""
-            return self.list
-
     @dataclass
-    class Selected(Message):
+    class Selected(Told):
         """The selection changed."""
 
-        list: VirtualList
         keys: frozenset[str]
 
-        @property
-        def control(self) -> VirtualList:
-            """The list."""
-            return self.list
+    @dataclass
+    class Failed(Message):
+        """The source could not give its rows."""
+
+        error: BaseException
 
     @dataclass
     class Fetched(Message):
@@ -141,9 +141,8 @@ class VirtualList(ScrollView, can_focus=True):
         """Show `count` rows of `source`; `first` is its first page where it is known already."""
         self._source, self._count = source, count
         self._columns = tuple(columns or self._columns)
-        self._pages.clear()
-        self._asked.clear()
-        self._strips.clear()
+        for cache in (self._pages, self._asked, self._strips):
+            cache.clear()
         self._anchor = None
         if first:
             self._pages[0] = first
@@ -206,6 +205,11 @@ class VirtualList(ScrollView, can_focus=True):
     @work(thread=True, exclusive=True, exit_on_error=False, group="keys")
     def _fetch_keys(self, source: RowSource, offset: int, limit: int) -> None:
         self.post_message(self.Keys(source, [row.key for row in source.rows(offset, limit)]))
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Hand a source's error on; textual tells it only to whoever started the worker."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.post_message(self.Failed(event.worker.error))
 
     def on_virtual_list_fetched(self, event: Fetched) -> None:
         """Take rows in, unless the list shows something else by now."""
@@ -316,12 +320,9 @@ class VirtualList(ScrollView, can_focus=True):
         self._strips.clear()
         self._follow()
 
-    def on_focus(self) -> None:
-        """The cursor shows where the keys go."""
-        self._repaint(self.cursor)
-
-    def on_blur(self) -> None:
-        """The cursor shows where the keys went."""
+    def watch_has_focus(self, _has_focus: bool) -> None:
+        """The cursor shows whether the keys come here."""
+        super().watch_has_focus(_has_focus)
         self._repaint(self.cursor)
 
     def on_click(self, event: events.Click) -> None:

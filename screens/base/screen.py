@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar, TypeVar
 
 from textual import getters
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.screen import Screen
+from textual.widgets import Input, TextArea
 from textual.worker import Worker, WorkerState
 
 from screens.base.shell import ShellApp
 from tui.actions import ACTIONS
 from tui.keymap import shown
 from widgets.status import GuideBar, GuideStep, Hint, KeyBar, ModeBar, Notice, Status, StatusLine
+from widgets.virtual_list import VirtualList
 
 Result = TypeVar("Result")
 
@@ -47,10 +50,14 @@ class BaseScreen(Screen[Result], inherit_bindings=False):
         self.app.status_signal.subscribe(self, self._show_status)
         self.app.guide_signal.subscribe(self, self._show_guide)
         self.app.notice_signal.subscribe(self, self._show_notice)
-        self.bindings_updated_signal.subscribe(self, lambda _: self._show_keys())
+        self.bindings_updated_signal.subscribe(self, lambda _: self._bindings_changed())
         self._show_status(self.app.status)
         self._show_guide(self.app.guide)
         self._show_keys()
+
+    def on_screen_resume(self) -> None:
+        """What leads to the guide's step depends on where one is."""
+        self._show_guide(self.app.guide)
 
     def say(self, words: str) -> None:
         """Set this screen's own words in the status line, e.g. how many rows are listed."""
@@ -60,12 +67,40 @@ class BaseScreen(Screen[Result], inherit_bindings=False):
         self.query_one(ModeBar).workspace = status.workspace
         self.query_one(StatusLine).status = status
 
+    def guide_keys(self, step: GuideStep) -> list[str]:
+        """What to press from here to do the guide's step, one after the other.
+
+        A text field takes every letter, and a screen over the mode's own has keys of its own: both
+        have to be left first.
+        """
+        typing = isinstance(self.focused, Input | TextArea)
+        if step.mode in ("", self.app.current_mode):
+            leave, go = typing or self.app.screen_stack[0] is not self, ""
+        else:
+            leave, go = typing, step.go
+        return [key for key in (self._leaving() if leave else "", go, step.key) if key]
+
+    def _leaving(self) -> str:
+        """The key that leaves what has the focus, else this screen."""
+        for _, binding, enabled, _ in self.active_bindings.values():
+            if enabled and (binding.id or "").endswith((".back", ".leave")):
+                return shown(binding.key)
+        return ""
+
     def _show_guide(self, step: GuideStep | None) -> None:
+        if step is not None:
+            step = replace(step, key=" then ".join(self.guide_keys(step)))
         self.query_one(GuideBar).step = step
 
     def _show_notice(self, notice: Notice) -> None:
-        if self.is_current:
+        # Under a dialog the screen is not the current one, but its status line is in sight.
+        full = [screen for screen in self.app.screen_stack if isinstance(screen, BaseScreen)]
+        if full and full[-1] is self:
             self.query_one(StatusLine).notice = notice
+
+    def _bindings_changed(self) -> None:
+        self._show_keys()
+        self._show_guide(self.app.guide)
 
     def _show_keys(self) -> None:
         hints: dict[str, Hint] = {}
@@ -74,6 +109,11 @@ class BaseScreen(Screen[Result], inherit_bindings=False):
             if action is not None and enabled and action.rank and action.id not in hints:
                 hints[action.id] = Hint(shown(binding.key), action.label, action.rank)
         self.query_one(KeyBar).hints = tuple(hints.values())
+
+    def on_virtual_list_failed(self, event: VirtualList.Failed) -> None:
+        """Say why rows did not come."""
+        event.stop()
+        self.app.report(event.error)
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
         """A worker's error is said in one line; with `exit_on_error=False` it would be silent."""

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import work
+from textual import getters, work
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
+from textual.worker import Worker, WorkerState
 
+from screens.base import ShellApp
 from tui.domain.paper import IngestReport
 from tui.text import visible
 
@@ -25,6 +27,8 @@ _EVERY = 0.5  # seconds between repaints: a monitor costs at most two lines a se
 
 class Adding(Static):
     """Hidden unless files are being read."""
+
+    app = getters.app(ShellApp)
 
     DEFAULT_CSS = """
     Adding { display: none; height: 1; padding: 0 2; color: $accent; }
@@ -89,6 +93,11 @@ class Adding(Static):
         return (
             f"Reading {progress.done:,} of {progress.total:,} · {self._cancel_key} stops · {name}"
         )
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say what went wrong: textual tells it only to whoever started the worker."""
+        if event.state is WorkerState.ERROR and event.worker.error is not None:
+            self.app.report(event.worker.error)
 
     def on_adding_progressed(self, event: Progressed) -> None:
         """Draw one line."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from tui.domain.paper import Hit, Paper, Passage
@@ -91,4 +91,17 @@ def document(paper: Paper, text: str, passages: Sequence[Passage], at: str = "")
         tuple(Heading(s.title, s.start, s.level) for s in paper.sections if s.path),
         tuple(pages),
         tuple((p.start, p.end) for p in passages if p.id == at),
+    )
+
+
+def nothing_words(query: str, total: int, key: Callable[[str], str]) -> str:
+    """What to press where nothing is listed: in an empty corpus, or after a filter."""
+    if total == 0:
+        return (
+            f"No papers yet.\n\nPress {key('corpus.add')} to add a file or a folder: "
+            "PDF, LaTeX, Markdown, text or BibTeX.\nYour files stay where they are."
+        )
+    return (
+        f"Nothing matches “{query}”.\n\n{key('corpus.filter')} changes the filter, "
+        f"{key('corpus.back')} clears it, {key('corpus.passages')} looks for passages."
     )

@@ -25,11 +25,12 @@ from screens.corpus.rows import (
     citation,
     document,
     hit_row,
+    nothing_words,
 )
 from tui.domain.paper import Paper
 from tui.keymap import bindings
 from widgets.dialogs import Prompt, TextInput
-from widgets.path_input import PathSuggester, typed_path
+from widgets.path_input import PathSuggester, missing_path, typed_path
 from widgets.reader import Document
 from widgets.reader_pane import ReaderPane
 from widgets.rows import Held, Row, RowSource
@@ -177,17 +178,7 @@ class CorpusScreen(BaseScreen[None]):
             self.say(f"{event.total:,} papers")
 
     def _nothing(self, event: Found) -> None:
-        key = self.app.key_for
-        if event.total == 0:
-            words = (
-                f"No papers yet.\n\nPress {key('corpus.add')} to add a file or a folder: "
-                "PDF, LaTeX, Markdown, text or BibTeX.\nYour files stay where they are."
-            )
-        else:
-            words = (
-                f"Nothing matches “{event.query}”.\n\n{key('corpus.filter')} changes the filter, "
-                f"{key('corpus.back')} clears it, {key('corpus.passages')} looks for passages."
-            )
+        words = nothing_words(event.query, event.total, self.app.key_for)
         self.query_one("#empty", Static).update(Content(words))
         self.paper = None
         self.pane.clear()
@@ -230,7 +221,8 @@ class CorpusScreen(BaseScreen[None]):
             self._looking.stop()
             self._looking = None
         if event.row is not None and self.has_class("-wide"):
-            self._looking = self.set_timer(LOOKING_PAUSE, self._look)
+            pause = LOOKING_PAUSE * (3 if self.app.remote else 1)
+            self._looking = self.set_timer(pause, self._look)
 
     def _look(self) -> None:
         if row := self.listing.current:
@@ -315,7 +307,7 @@ class CorpusScreen(BaseScreen[None]):
                 "Add papers",
                 "A file or a folder. Files stay where they are; known ones cost nothing.",
                 value=self.app.prefill("path"),
-                check=_path_problem,
+                check=missing_path,
                 suggester=PathSuggester(),
             ),
             self._add,
@@ -401,10 +393,3 @@ class CorpusScreen(BaseScreen[None]):
             text = await asyncio.to_thread(self.corpus.text, ids[0])
             if self.app.edit_text(text) is not None:
                 self.app.flash("That was a copy of the text; the corpus is unchanged.")
-
-
-def _path_problem(answer: str) -> str:
-    path = typed_path(answer)
-    if not answer.strip():
-        return "Type a path, or esc to go back."
-    return "" if path.exists() else f"There is nothing at {path}."

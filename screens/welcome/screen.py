@@ -14,7 +14,7 @@ from tui.keymap import bindings
 from tui.storage.workspace import Workspace
 from widgets.choices import Choices
 from widgets.dialogs import Prompt
-from widgets.path_input import PathSuggester, typed_path
+from widgets.path_input import PathSuggester, missing_path, typed_path
 
 
 class WelcomeScreen(BaseScreen[None]):
@@ -81,7 +81,7 @@ class WelcomeScreen(BaseScreen[None]):
                 "Where are the papers? A folder or one file.",
                 value=str(self._suggested.papers or ""),
                 note=f"The workspace will be {self._suggested.workspace}",
-                check=_papers_problem,
+                check=missing_path,
                 suggester=PathSuggester(),
             ),
             self._with_papers,
@@ -108,13 +108,6 @@ class WelcomeScreen(BaseScreen[None]):
     def _with_workspace(self, answer: str | None) -> None:
         if answer is not None:
             self.app.exit(Start(typed_path(answer)))
-
-
-def _papers_problem(answer: str) -> str:
-    path = typed_path(answer)
-    if not answer.strip():
-        return "Type a path, or esc to go back."
-    return "" if path.exists() else f"There is nothing at {path}."
 
 
 def _workspace_problem(answer: str) -> str:

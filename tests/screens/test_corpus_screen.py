@@ -9,12 +9,15 @@ import pytest
 from textual.widgets import Input
 
 from screens.corpus import CorpusScreen
+from screens.corpus.adding import Adding
 from screens.corpus.problems import ProblemsScreen
 from tests.screens.pilots import footer, status, until, write
 from tui.app import PapertuneApp
+from tui.domain.errors import UsageError
 from tui.services import Services
 from widgets.dialogs import Choose, Confirm, Prompt
 from widgets.reader import Reader
+from widgets.rows import Row
 from widgets.virtual_list import VirtualList
 
 Make = Callable[..., PapertuneApp]
@@ -212,3 +215,35 @@ async def test_back_is_offered_only_where_there_is_something_to_go_back_from(
         assert "Back" not in footer(pilot)
         await pilot.press("space")
         await until(pilot, lambda: "Back" in footer(pilot))
+
+
+async def test_an_ingest_that_fails_is_said_and_the_progress_line_goes(
+    make_app: Make, services: Services, monkeypatch: pytest.MonkeyPatch, template: Path
+) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: status(pilot) == "3 papers")
+
+        def broken(*_: object, **__: object) -> None:
+            raise UsageError("That folder cannot be read.", "Choose another.")
+
+        monkeypatch.setattr(services.corpus, "add", broken)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        app.screen.query_one(Input).value = str(template)
+        await pilot.press("enter")
+        await until(pilot, lambda: "cannot be read. Choose another." in status(pilot))
+        assert not app.screen.query_one(Adding).busy
+
+
+async def test_rows_that_cannot_be_fetched_are_said(make_app: Make, services: Services) -> None:
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: status(pilot) == "3 papers")
+
+        class Broken:
+            def rows(self, offset: int, limit: int) -> list[Row]:
+                raise OSError("gone")
+
+        corpus_screen(app).listing.show(Broken(), 10)
+        await until(pilot, lambda: "OSError" in status(pilot))
