@@ -27,6 +27,7 @@ from tui.domain.model import ModelCard
 from tui.keymap import bindings
 from tui.mistral import ConsentNeeded, EngineOff
 from widgets.composer import Composer
+from widgets.status import GuideStep
 
 if TYPE_CHECKING:
     from tui.chat import Chat, Conversations, FeedbackStore
@@ -88,6 +89,12 @@ class ChatScreen(BaseScreen[None]):
         """Find a model to ask: a job may have made one meanwhile, Settings may name another."""
         if self._answering is None:
             self.pick()
+
+    def guide_keys(self, step: GuideStep) -> list[str]:
+        """In the composer the guide's question only waits to be sent."""
+        if step.mode == "chat" and self.focused is self.query_one(Composer):
+            return [self.app.key_for("composer.send")]
+        return super().guide_keys(step)
 
     @property
     def transcript(self) -> Transcript:

@@ -91,6 +91,7 @@ class Transcript(VerticalScroll, can_focus=True):
 
     async def show(self, exchanges: Sequence[Exchange], hint: str) -> None:
         """Show a conversation's last exchanges, or the hint where there is none."""
+        self.anchor(False)
         await self.remove_children()
         if not exchanges:
             await self.mount(Static(Content(hint), classes="hint"))
@@ -102,7 +103,7 @@ class Transcript(VerticalScroll, can_focus=True):
             view = ExchangeView(exchange.question)
             await self.mount(view)
             await view.finish(exchange.answer)
-        self.scroll_end(animate=False)
+        self.anchor()
 
     async def begin(self, question: str) -> ExchangeView:
         """A new exchange at the bottom, which the view then follows."""

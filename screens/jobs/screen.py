@@ -26,6 +26,7 @@ from tui.mistral import ConsentNeeded, EngineStatus
 from tui.text import visible
 from widgets.dialogs import Confirm
 from widgets.rows import Held, Row
+from widgets.status import GuideStep
 from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
@@ -106,6 +107,18 @@ class JobsScreen(BaseScreen[None]):
         """Jobs may have come to their end meanwhile."""
         self.list_jobs()
 
+    def guide_keys(self, step: GuideStep) -> list[str]:
+        """Nothing is left to press for a job that is in view, or while one is being launched."""
+        watching = step.key == self.app.key_for("jobs.open") and self.view is not None
+        if step.mode == "jobs" and (self._launching or (watching and self._in_view)):
+            return []
+        return super().guide_keys(step)
+
+    @property
+    def _in_view(self) -> bool:
+        """Whether a job is shown: over the list, or beside it where there is room."""
+        return self.has_class("-reading") or self.has_class("-wide")
+
     @property
     def listing(self) -> VirtualList:
         """The list."""
@@ -141,8 +154,8 @@ class JobsScreen(BaseScreen[None]):
         running = sum(not job.terminal for job, _ in event.jobs)
         engine = f"engine on {event.engine.device}" if event.engine.running else "engine off"
         jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
-        self.say(f"{jobs}, {running} under way · {engine}" if rows else engine)
-        if not rows:
+        if not self._launching:
+            self.say(f"{jobs}, {running} under way · {engine}" if rows else engine)
             self._nothing(event.engine)
         self.refresh_bindings()
 
@@ -253,12 +266,13 @@ class JobsScreen(BaseScreen[None]):
     async def _launch(self, request: JobRequest) -> None:
         """In a group of its own: no other key may cut a launch in half."""
         self._launching = True
+        self.refresh_bindings()
         try:
             if self.endpoints.get(request.endpoint).name == "local":
-                self.say("Starting the engine…")
+                self._say_launching("Starting the engine…")
                 async for fetching in make_ready(self.engine, self.endpoints, request.model):
-                    self.say(str(fetching))
-            self.say("Uploading and launching…")
+                    self._say_launching(str(fetching))
+            self._say_launching("Uploading and launching…")
             self.post_message(self.Launched(await self._create(request)))
         except ConsentNeeded:
             self.say("Nothing was sent.")
@@ -267,6 +281,11 @@ class JobsScreen(BaseScreen[None]):
             raise
         finally:
             self._launching = False
+            self.list_jobs()
+
+    def _say_launching(self, words: str) -> None:
+        self.say(words)
+        self.query_one("#empty", Static).update(Content(words))
 
     async def _create(self, request: JobRequest) -> Job:
         """Create the job; ask first where texts have never been sent."""

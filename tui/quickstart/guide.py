@@ -56,14 +56,14 @@ STEPS = (
         "datasets",
         "datasets.add",
         "Compose a training set",
-        "examples made from the papers",
+        "examples to learn from",
     ),
     Step(
         StepId.SPLIT,
         "datasets",
         "datasets.split",
         "Split it",
-        "some questions and whole papers stay out, to measure with",
+        "some stays out, to measure with",
     ),
     Step(StepId.CHECK, "datasets", "datasets.check", "Check it", "finds errors and leaks"),
     Step(
@@ -71,21 +71,21 @@ STEPS = (
         "datasets",
         "datasets.freeze",
         "Freeze it",
-        "a version that never changes, so that results can be trusted",
+        "a version that never changes",
     ),
     Step(
         StepId.TRAIN,
         "jobs",
         "jobs.new",
         "Start the fine-tuning",
-        "on this machine, by the embedded engine",
+        "on this machine",
     ),
     Step(
         StepId.WATCH,
         "jobs",
         "jobs.open",
         "Watch it learn",
-        "it goes on when you leave; come back any time",
+        "it goes on when you leave",
     ),
     Step(StepId.CHAT, "chat", "chat.ask", "Ask the model", "with and without sources"),
     Step(
@@ -93,7 +93,7 @@ STEPS = (
         "evaluation",
         "evaluation.run",
         "Measure what it bought",
-        "four arms on questions that were kept out",
+        "by what was kept out",
     ),
 )
 
