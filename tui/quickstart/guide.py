@@ -220,7 +220,8 @@ def _prefill(step: StepId, plan: Plan, job: Job | None) -> dict[str, str]:
                 "file": str(plan.pairs) if plan.pairs else "",
             }
         case StepId.TRAIN:
-            return {"dataset": plan.dataset, "model": plan.model}
+            steps = str(plan.steps) if plan.steps else ""
+            return {"dataset": plan.dataset, "model": plan.model, "steps": steps}
         case StepId.CHAT:
             return {"model": model, "question": SAMPLE_QUESTION if plan.sample else ""}
         case StepId.EVALUATE:

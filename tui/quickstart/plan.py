@@ -31,6 +31,8 @@ class Plan:
     kinds: tuple[Kind, ...]
     dataset: str = DATASET
     model: str = MODEL
+    steps: int | None = None
+    """Training steps; None leaves them to the model's defaults for this much data."""
 
     @property
     def sample(self) -> bool:
@@ -47,7 +49,8 @@ def make_plan(papers: Path | None) -> Plan:
     """The plan for `papers`, or for the sample corpus; raises UsageError for no folder."""
     if papers is None:
         sample = sample_folder()
-        return Plan(sample / "papers", sample / "pairs.jsonl", (Kind.QA,))
+        pairs = sample / "pairs.jsonl"
+        return Plan(sample / "papers", pairs, (Kind.QA,), steps=SAMPLE_STEPS)
     folder = papers.expanduser().resolve()
     if not folder.is_dir():
         raise UsageError(f"{papers} is not a folder.", "Name the folder your papers lie in.")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tui.chat import Question
@@ -18,12 +19,14 @@ from tui.domain.errors import NotFoundError, PapertuneError, UsageError
 from tui.domain.evaluation import RunReport
 from tui.domain.example import Form, Kind, Role, Status, Version
 from tui.domain.job import Hyperparameters, Job, JobStatus, LossPoint
+from tui.domain.paper import Failure
 from tui.evaluation.document import tests_document
 from tui.jobs import JobRequest
 from tui.jobs.prepare import make_ready
 from tui.quickstart.guide import StepId
 from tui.quickstart.parts import Parts
 from tui.quickstart.plan import SAMPLE_QUESTION, Plan, mark, remember
+from tui.text import visible
 
 # A folder of papers can hold days of training on a CPU; a first taste must end while one looks on.
 _TASTE_SECONDS = 600
@@ -64,6 +67,20 @@ class Finished:
     run: str | None
     tests: dict[str, Any]
     verdict: str
+
+
+class NoPapersError(UsageError):
+    """The folder holds nothing that could be read as a paper."""
+
+    def __init__(self, folder: Path, failures: Sequence[Failure]) -> None:
+        why = ""
+        if failures:
+            more = f", and {len(failures) - 1} more failed" if len(failures) > 1 else ""
+            why = f" ({visible(Path(failures[0].path).name)}: {visible(failures[0].reason)}{more})"
+        super().__init__(
+            f"No paper could be read in {visible(str(folder))}{why}.",
+            "Put PDF, LaTeX, Markdown or text files there, or name another folder with --papers.",
+        )
 
 
 QuickstartEvent = StepDone | StepProgress | Finished
@@ -110,10 +127,7 @@ async def _papers(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     report = await asyncio.to_thread(services.corpus.add, [plan.papers])
     if not report.papers:
-        raise UsageError(
-            f"No paper could be read in {plan.papers}.",
-            "Put PDF, LaTeX, Markdown or text files there, or name another folder with --papers.",
-        )
+        raise NoPapersError(plan.papers, report.failures)
     figures = asdict(report)
     figures["failures"] = [asdict(failure) for failure in report.failures]
     return StepDone(
@@ -272,21 +286,20 @@ async def _train(
 
 
 async def _request(services: Parts, plan: Plan, version: Version) -> JobRequest:
-    """The model's own defaults; for a folder, no more steps than a first taste has time for."""
-    request = JobRequest(dataset=version.name, model=plan.model, endpoint="local", suffix=None)
+    """The plan's steps; for a folder, no more of them than a first taste has time for."""
+    request = JobRequest(
+        dataset=version.name,
+        model=plan.model,
+        endpoint="local",
+        hyperparameters=Hyperparameters(training_steps=plan.steps),
+    )
     if plan.sample:
         return request
     estimate = await services.jobs.estimate(request)
     if estimate.seconds is None or estimate.seconds <= _TASTE_SECONDS:
         return request
     steps = max(1, int(estimate.steps * _TASTE_SECONDS / estimate.seconds))
-    return JobRequest(
-        dataset=version.name,
-        model=plan.model,
-        endpoint="local",
-        suffix=None,
-        hyperparameters=Hyperparameters(training_steps=steps),
-    )
+    return replace(request, hyperparameters=Hyperparameters(training_steps=steps))
 
 
 def _figures(point: LossPoint, names: dict[str, str]) -> dict[str, Any]:
