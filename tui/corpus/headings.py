@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 
 from tui.corpus.document import Block, BlockKind
 from tui.corpus.extract.text import KNOWN_HEADINGS, section_kind
 from tui.corpus.identity import fold
-from tui.corpus.layout import Line, pitch
+from tui.corpus.layout import Line, mostly_bold, pitch, usual_size
+from tui.corpus.lines import joined
 from tui.corpus.normalise import joiner
 from tui.domain.paper import SectionKind
 
@@ -39,10 +39,10 @@ class _Builder:
 
     def __init__(self, lines: Sequence[Line], outline: Sequence[tuple[int, str]]) -> None:
         self.lines = lines
-        self.body = _usual_size(lines)
+        self.body = usual_size(lines)
         self.pitch = pitch(lines, self.body)
         self.outline = {fold(re.sub(r"^[\d.]+\s+", "", title)): level for level, title in outline}
-        self.bold_body = _mostly_bold(lines, self.body)
+        self.bold_body = mostly_bold(lines, self.body)
         self.numbered = sum(1 for line in lines if self._numbered(line)) >= 3
         self._titles: frozenset[str] | None = None
         self.join = joiner("\n".join(line.text for line in lines))
@@ -82,14 +82,14 @@ class _Builder:
             return self._text(position)
         end = self._loose(position)
         if end > position:
-            self._floats.append(self._block(BlockKind.TABLE, self.lines[position:end], "\n"))
+            self._floats.append(self._joined(BlockKind.TABLE, self.lines[position:end], "\n"))
             return end
         end = position
         while end < len(self.lines) and self._is_equation(self.lines[end]):
             end += 1
         if end > position:
             self._close()
-            self.blocks.append(self._block(BlockKind.EQUATION, self.lines[position:end], "\n"))
+            self.blocks.append(self._joined(BlockKind.EQUATION, self.lines[position:end], "\n"))
             return end
         if self._is_footnote(line):
             return self._footnote(position)
@@ -147,7 +147,7 @@ class _Builder:
             length += 1
         return length if length < 3 or line.size > self.body * 1.07 else 0
 
-    def _looks_like_heading(self, position: int) -> bool:  # noqa: PLR0911, PLR0912
+    def _looks_like_heading(self, position: int) -> bool:  # noqa: PLR0911
         line = self.lines[position]
         text = line.text.strip()
         match = _NUMBER.fullmatch(text)
@@ -262,7 +262,7 @@ class _Builder:
                 if short or line.gap > self.pitch * 1.1:
                     break
             end += 1
-        self._floats.append(self._block(BlockKind.CAPTION, self.lines[position:end]))
+        self._floats.append(self._joined(BlockKind.CAPTION, self.lines[position:end]))
         return end
 
     def _tabular(self, line: Line) -> bool:
@@ -315,7 +315,7 @@ class _Builder:
             if self._is_footnote(line):
                 break
             end += 1
-        self._floats.append(self._block(BlockKind.PARAGRAPH, self.lines[position:end]))
+        self._floats.append(self._joined(BlockKind.PARAGRAPH, self.lines[position:end]))
         return end
 
     def _is_equation(self, line: Line) -> bool:
@@ -374,33 +374,14 @@ class _Builder:
             indent and before.x0 - before.left < before.size * 0.5 and ended
         )
 
-    def _block(self, kind: BlockKind, lines: Sequence[Line], between: str = " ") -> Block:
-        pages: list[tuple[int, int]] = []
-        parts: list[str] = []
-        length = 0
-        for line in lines:
-            if not pages or pages[-1][1] != line.page:
-                pages.append((length, line.page))
-            text = line.text
-            if parts and between == " ":
-                # A real hyphen at the end of a line: decided by the document's own spellings.
-                cut = re.search(r"[^\W\d_]-$", parts[-1]) and text[:1].isalpha()
-                glue = "\n" if cut else " "
-                parts.append(glue)
-                length += 1
-            elif parts:
-                parts.append(between)
-                length += 1
-            parts.append(text)
-            length += len(text)
-        text = self.join("".join(parts))
-        return Block(kind, text if between == "\n" else text.replace("\n", " "), pages=tuple(pages))
+    def _joined(self, kind: BlockKind, lines: Sequence[Line], between: str = " ") -> Block:
+        return joined(kind, lines, self.join, between)
 
     def _close(self) -> None:
         if self._run:
             references = self._kind is SectionKind.REFERENCES
             kind = BlockKind.REFERENCE if references else BlockKind.PARAGRAPH
-            self.blocks.append(self._block(kind, self._run))
+            self.blocks.append(self._joined(kind, self._run))
             self._run = []
         self.blocks.extend(self._floats)
         self._floats = []
@@ -416,15 +397,3 @@ def structure(lines: Sequence[Line], outline: Sequence[tuple[int, str]]) -> list
 
 def _sentence(text: str) -> bool:
     return len(text.split()) > 14 or (text.endswith(".") and len(text.split()) > 6)
-
-
-def _usual_size(lines: Sequence[Line]) -> float:
-    weights: Counter[float] = Counter()
-    for line in lines:
-        weights[line.size] += len(line.text)
-    return weights.most_common(1)[0][0] if weights else 10.0
-
-
-def _mostly_bold(lines: Sequence[Line], size: float) -> bool:
-    body = [line for line in lines if abs(line.size - size) < 0.5]
-    return sum(line.bold for line in body) > len(body) * 0.5

@@ -241,3 +241,17 @@ def pitch(lines: Sequence[Line], size: float) -> float:
         line.gap for line in lines if 0.5 * size < line.gap < 3 * size and abs(line.size - size) < 1
     ]
     return median(gaps) if gaps else size * 1.2
+
+
+def usual_size(lines: Sequence[Line]) -> float:
+    """The font size that most characters of the body have."""
+    weights: Counter[float] = Counter()
+    for line in lines:
+        weights[line.size] += len(line.text)
+    return weights.most_common(1)[0][0] if weights else 10.0
+
+
+def mostly_bold(lines: Sequence[Line], size: float) -> bool:
+    """Whether the body itself is set bold, so that bold tells no heading."""
+    body = [line for line in lines if abs(line.size - size) < 0.5]
+    return sum(line.bold for line in body) > len(body) * 0.5

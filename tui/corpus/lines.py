@@ -1,0 +1,35 @@
+"""Lines of a page put together to a block of text that knows its pages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+from tui.corpus.document import Block, BlockKind
+from tui.corpus.layout import Line
+
+
+def joined(
+    kind: BlockKind, lines: Sequence[Line], join: Callable[[str], str], between: str = " "
+) -> Block:
+    """A block of lines; words cut at line ends are put together by `join` (see `joiner`)."""
+    pages: list[tuple[int, int]] = []
+    parts: list[str] = []
+    length = 0
+    for line in lines:
+        if not pages or pages[-1][1] != line.page:
+            pages.append((length, line.page))
+        text = line.text
+        if parts and between == " ":
+            # A real hyphen at the end of a line: decided by the document's own spellings.
+            cut = re.search(r"[^\W\d_]-$", parts[-1]) and text[:1].isalpha()
+            glue = "\n" if cut else " "
+            parts.append(glue)
+            length += 1
+        elif parts:
+            parts.append(between)
+            length += 1
+        parts.append(text)
+        length += len(text)
+    text = join("".join(parts))
+    return Block(kind, text if between == "\n" else text.replace("\n", " "), pages=tuple(pages))
