@@ -43,35 +43,45 @@ def item_row(item: ItemResult, test: str) -> Row:
     return Row(f"{item.example}\t{item.arm}", cells, "dim" if right else "")
 
 
-def report_content(report: RunReport, *, wide: bool) -> Content:
-    """The arms side by side with their intervals, and the verdict."""
+def report_content(report: RunReport, *, bars: bool, airy: bool) -> Content:
+    """The verdict, then the arms side by side with their intervals.
+
+    `bars` draws the intervals as well; `airy` leaves blank lines, for where there is height.
+    """
     parts: list[Content | str | tuple[str, str]] = []
-    for name, test in report.tests.items():
+    for sentence in report.verdict.split(" Transfer: "):
+        words = sentence if not parts else f"Transfer: {sentence}"
+        parts.append((f"{words}\n", "$accent"))
+    for position, (name, test) in enumerate(report.tests.items()):
+        if airy:
+            parts.append("\n")
         if test is None:
-            parts += [(f"{name.capitalize()}", "bold"), ": not measured\n\n"]
-            continue
-        parts += _test(name, test, wide=wide)
-    return Content.assemble(*parts, (report.verdict, "$accent"))
+            parts += [(name.capitalize(), "bold"), ("  not measured\n", "$muted")]
+        else:
+            parts += _test(name, test, bars=bars, titles=airy or position == 0)
+    return Content.assemble(*parts).rstrip()
 
 
-def _test(name: str, test: TestReport, *, wide: bool) -> list[Content | str | tuple[str, str]]:
+def _test(
+    name: str, test: TestReport, *, bars: bool, titles: bool
+) -> list[Content | str | tuple[str, str]]:
     left_out = f", {test.unusable} left out" if test.unusable else ""
     recall = test.retrieval.get("recall@5")
     found = f", right passage found {recall * 100:.0f} %" if recall is not None else ""
     parts: list[Content | str | tuple[str, str]] = [
         (name.capitalize(), "bold"),
         (f"  {test.n} questions, {test.papers} papers{left_out}{found}\n", "$muted"),
-        (f"  {'':<14}{'key phrase':>13}  ", "$muted"),
-        (f"{'':<{_BAR if wide else 0}}  {'exact':>6}{'F1':>6}\n", "$muted"),
     ]
+    if titles:
+        gap = " " * (_BAR if bars else 0)
+        parts.append((f"  {'':<14}{'key phrase':>13}  {gap}  {'exact':>6}{'F1':>6}\n", "$muted"))
     for arm, scores in test.arms.items():
         style = "bold" if arm.startswith(_TUNED) else ""
         parts.append((f"  {arm:<14}{interval(scores.key_phrase):>13}  ", style))
-        if wide:
+        if bars:
             parts.append(bar(scores.key_phrase))
         exact, f1 = scores.exact_match.value * 100, scores.f1.value * 100
         parts.append((f"  {exact:>6.0f}{f1:>6.0f}\n", "$muted"))
-    parts.append("\n")
     return parts
 
 
@@ -95,21 +105,18 @@ def bar(value: Interval) -> Content:
 
 
 def item_document(items: Sequence[ItemResult], passage: str) -> Document:
-    """One question with every arm's answer, and the passage that holds the right one."""
-    first = items[0]
+    """What every arm answered to one question, and the passage that holds the right answer."""
     parts = [
-        ("Question", first.question),
-        ("Expected", first.expected),
         *((_arm_heading(item), item.answer or "(nothing)") for item in items),
+        *([("Where it stands", passage)] if passage else []),
     ]
-    if passage:
-        parts.append(("Where it stands", passage))
     text, headings = "", []
     for title, body in parts:
         headings.append(Heading(title, len(text), 1))
         text += f"{title}\n{body}\n\n"
-    start = text.rfind(first.key_phrase) if passage and first.key_phrase else -1
-    marks = ((start, start + len(first.key_phrase)),) if start >= 0 else ()
+    phrase = items[0].key_phrase
+    start = text.rfind(phrase) if passage and phrase else -1
+    marks = ((start, start + len(phrase)),) if start >= 0 else ()
     return Document(text, tuple(headings), (), marks)
 
 

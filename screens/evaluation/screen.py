@@ -31,7 +31,7 @@ from tui.evaluation.document import as_lines
 from tui.keymap import bindings
 from widgets.dialogs import Choose, Confirm, Prompt
 from widgets.reader_pane import ReaderPane
-from widgets.rows import Held
+from widgets.status import GuideStep
 from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from tui.evaluation import Evaluator
 
 _REPAINT_EVERY = 5  # answers between two words in the status line
+_BARS_FIT = 130  # columns of a screen that shows the runs beside the report
+_AIR = 34  # lines of a screen that has room for blank ones
 
 
 class EvaluationScreen(BaseScreen[None]):
@@ -127,6 +129,14 @@ class EvaluationScreen(BaseScreen[None]):
         """The answered items of the run in view."""
         return self.query_one("#items", VirtualList)
 
+    def guide_keys(self, step: GuideStep) -> list[str]:
+        """Nothing is left to press while it is measured."""
+        return [] if step.mode == "evaluation" and self._measuring else super().guide_keys(step)
+
+    @property
+    def _stop_key(self) -> str:
+        return self.app.key_for("evaluation.back")
+
     # Listing
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="list")
@@ -141,16 +151,19 @@ class EvaluationScreen(BaseScreen[None]):
         rows = [run_row(report) for report in event.reports]
         keys = [row.key for row in rows]
         at = keys.index(here.key) if here is not None and here.key in keys else 0
-        self.runs.show(Held(rows), len(rows), rows, at)
+        self.runs.show_rows(rows, at)
         self.set_class(not rows, "-nothing")
         if self._measuring is None:
-            self.say(f"{len(rows)} runs")
-        key = self.app.key_for
+            self.say("1 run" if len(rows) == 1 else f"{len(rows)} runs")
+            self._nothing()
+
+    def _nothing(self) -> None:
+        key = self.app.key_for("evaluation.run")
         self.query_one("#empty", Static).update(
             Content(
-                f"Nothing measured yet.\n\nPress {key('evaluation.run')} to ask a fine-tuned model "
-                "the questions that were kept out of training: the base model and the tuned one, "
-                "each with and without sources."
+                f"Nothing measured yet.\n\nPress {key} to ask a fine-tuned model the questions "
+                "that were kept out of training: the base model and the tuned one, each with and "
+                "without sources."
             )
         )
 
@@ -203,18 +216,22 @@ class EvaluationScreen(BaseScreen[None]):
 
     def _draw_report(self) -> None:
         if self.report is not None:
-            wide = self.size.width >= 150 or self.has_class("-narrow")
-            self.query_one("#report", Static).update(report_content(self.report, wide=wide))
+            bars = self.size.width >= _BARS_FIT or self.has_class("-narrow")
+            airy = self.size.height >= _AIR
+            content = report_content(self.report, bars=bars, airy=airy)
+            self.query_one("#report", Static).update(content)
 
     def _show_items(self) -> None:
         """Wrong answers of the tuned arm, or every answer."""
+        tuned = any(item.arm == "tuned" for item, _ in self._items)
+        arm = "tuned" if tuned else "base"  # a base model was measured by itself
         rows = [
             item_row(item, test)
             for item, test in sorted(self._items, key=lambda pair: (pair[1], pair[0].example))
-            if self._all or (item.arm == "tuned" and not item.scores["key_phrase"])
+            if self._all or (item.arm == arm and not item.scores["key_phrase"])
         ]
-        self.answers.show(Held(rows), len(rows), rows)
-        what = "answers" if self._all else "wrong answers of the tuned arm"
+        self.answers.show_rows(rows)
+        what = "answers" if self._all else f"wrong answers of {arm}"
         self.answers.border_title = Content(f"{len(rows)} {what}")
 
     def action_all(self) -> None:
@@ -244,7 +261,8 @@ class EvaluationScreen(BaseScreen[None]):
 
     def _show_item(self, items: Sequence[ItemResult], passage: str) -> None:
         pane = self.query_one("#item", ReaderPane)
-        pane.show("", [], item_document(items, passage))
+        first = items[0]
+        pane.show(first.question, [f"Expected: {first.expected}"], item_document(items, passage), 0)
         self.set_class(True, "-item")
         pane.reader.focus()
         self.refresh_bindings()
@@ -254,6 +272,9 @@ class EvaluationScreen(BaseScreen[None]):
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_run(self) -> None:
         """Ask which model and dataset, then measure."""
+        if self._measuring is not None:
+            self.app.flash(f"This is being measured; {self._stop_key} stops it.")
+            return
         model = self.app.prefill("model") or await self._choose_model()
         if not model:
             return
@@ -267,6 +288,7 @@ class EvaluationScreen(BaseScreen[None]):
         )
         if dataset:
             self._measuring = self._measure(dataset.strip(), model)
+            self.refresh_bindings()
 
     async def _choose_model(self) -> str:
         cards = [card for card in await self.chat.models() if card.tuned]
@@ -295,10 +317,14 @@ class EvaluationScreen(BaseScreen[None]):
                     self.post_message(self.Measured(event))
         finally:
             self._measuring = None
+            self.list_runs()
 
     def on_evaluation_screen_progressed(self, event: Progressed) -> None:
         """Say how far it is."""
-        self.say(f"{event.words} · {self.app.key_for('evaluation.back')} stops")
+        self.say(f"{event.words} · {self._stop_key} stops")
+        self.query_one("#empty", Static).update(
+            Content(f"{event.words}.\n\nEvery question is answered by each of the four arms.")
+        )
 
     def on_evaluation_screen_measured(self, event: Measured) -> None:
         """Show the new run."""
@@ -306,7 +332,9 @@ class EvaluationScreen(BaseScreen[None]):
         self.report = None
         self._reports[event.report.run] = event.report
         self._load(event.report)
-        self.list_runs()
+        if not self.has_class("-item"):
+            self.set_class(True, "-reading")
+            self.answers.focus()
 
     @work(exclusive=True, exit_on_error=False, group="back")
     async def _stop(self) -> None:
