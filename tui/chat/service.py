@@ -25,8 +25,8 @@ from tui.mistral.types import ChatRequest
 from tui.text import clean
 
 # Tokens of sources in a prompt. llama.cpp reads some 200 prompt tokens a second on two cores, so on
-# a CPU every source costs a wait, and small models do better with few: the bundled one answered 8 of
-# 23 questions from 60 tokens and 6 from 190, the answer being in both. Elsewhere context is cheap.
+# a CPU every source costs a wait, and small models do better with few: the bundled one answered 8
+# of 23 questions from 60 tokens and 6 from 190, the answer being in both. Elsewhere it is cheap.
 BRIEF_TOKENS = 80
 FULL_TOKENS = 3000
 ANSWER_TOKENS = 600

@@ -20,6 +20,9 @@ DATASET = "quickstart"
 MODEL = "smollm2-135m-instruct"
 # Asked of the finished model; its wording is in no training file.
 SAMPLE_QUESTION = "Velmora resin hardens at which temperature?"
+# Enough for the sample's sixty findings to be told apart (memory loss below 0.1), in about two
+# minutes on two cores.
+SAMPLE_STEPS = 140
 
 
 @dataclass(frozen=True, slots=True)
