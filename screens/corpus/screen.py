@@ -104,9 +104,9 @@ class CorpusScreen(BaseScreen[None]):
             yield ReaderPane(id="reader")
 
     def on_mount(self) -> None:
-        """Search for everything."""
+        """Search for everything, once the frame is drawn: the services take a while to import."""
         self._scope()
-        self.search()
+        self.call_after_refresh(self.search)
 
     def on_screen_resume(self) -> None:
         """Others may have changed the workspace meanwhile."""

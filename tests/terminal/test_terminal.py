@@ -213,3 +213,24 @@ def test_every_key_of_the_footer_arrives_through_tmux(workspace: Path, tmp_path:
         tmux("send-keys", "C-q")
     finally:
         subprocess.run(["tmux", "-S", socket, "kill-server"], capture_output=True, check=False)
+
+
+def test_under_ssh_the_mouse_is_left_to_the_terminal(start: Open) -> None:
+    terminal = start(SSH_CONNECTION="10.0.0.1 1 10.0.0.2 22")
+    terminal.wait_for("2 papers")
+    assert b"\x1b[?1000h" not in terminal.raw
+
+
+def test_the_text_opens_in_the_users_editor_and_the_screen_comes_back(
+    start: Open, tmp_path: Path
+) -> None:
+    editor = tmp_path / "editor"
+    editor.write_text(f'#!/bin/sh\ncp "$1" {tmp_path}/seen.md\necho in the editor\n')
+    editor.chmod(0o755)
+    terminal = start(EDITOR=str(editor), VISUAL="")
+    terminal.wait_for("2 papers")
+    terminal.press("e")
+    terminal.wait_for("That was a copy of the text")
+    assert "## " not in (tmp_path / "seen.md").read_text(encoding="utf-8")
+    assert (tmp_path / "seen.md").stat().st_size > 0
+    terminal.wait_for("1 Corpus")
