@@ -144,11 +144,20 @@ def test_a_bad_query_is_explained_not_refused(shell: Shell, folder: Path) -> Non
     ],
 )
 def test_what_cannot_be_done_says_so(
-    shell: Shell, words: list[str], error: type[PapertuneError]
+    shell: Shell, folder: Path, words: list[str], error: type[PapertuneError]
 ) -> None:
+    shell.run("add", folder)
     failure = shell.run(*words).exception
     assert isinstance(failure, error)
     assert failure.remedy
+
+
+@pytest.mark.parametrize("words", [["add", "nowhere"], ["list"], ["show", "nobody2000"]])
+def test_what_fails_makes_no_workspace(shell: Shell, tmp_path: Path, words: list[str]) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    failure = shell.run(*words).exception
+    assert isinstance(failure, PapertuneError)
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_folder_without_papers_says_what_is_read(shell: Shell, tmp_path: Path) -> None:

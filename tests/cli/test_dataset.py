@@ -186,6 +186,7 @@ def test_people_read_lines_and_scripts_read_exit_codes(tmp_path: Path) -> None:
     assert "1 valid, 1 invalid" in checked.stdout
     assert "role-unknown" in checked.stdout
     assert "\x1b" not in checked.stdout
+    subprocess.run([*command, "create", "y"], capture_output=True, check=True, timeout=60)
     missing = subprocess.run(
         [*command, "show", "x"], capture_output=True, text=True, check=False, timeout=60
     )

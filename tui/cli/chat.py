@@ -41,7 +41,7 @@ def command(
 
     if question is None and as_json:
         raise UsageError("--json needs a question.", 'Write: papertune chat --json "…"')
-    services = Services.open(chosen_workspace(workspace))
+    services = Services.open(chosen_workspace(workspace), create=False)
     if allow_outside:
         services.gate.consent(services.endpoints.get(endpoint))
     choice = _Choice(model or services.settings.model or None, endpoint, Mode(mode), not no_sources)

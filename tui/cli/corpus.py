@@ -26,10 +26,10 @@ def command() -> None:
     """The papers of a workspace."""
 
 
-def _corpus(workspace: Path | None) -> Corpus:
+def _corpus(workspace: Path | None, *, create: bool = False) -> Corpus:
     from tui.services import Services
 
-    return Services.open(chosen_workspace(workspace)).corpus
+    return Services.open(chosen_workspace(workspace), create=create).corpus
 
 
 @command.command()
@@ -41,7 +41,10 @@ def add(paths: tuple[Path, ...], workspace: Path | None, as_json: bool) -> None:
     What did not change since the last time costs nothing; interrupt it and run it again as you
     like.
     """
-    corpus = _corpus(workspace)
+    from tui.corpus.discover import check
+
+    check(paths)  # before a workspace is made for what is not there
+    corpus = _corpus(workspace, create=True)
     with _stoppable():
         report = corpus.add(paths, on_progress=_Narrator())
     if as_json:
@@ -243,7 +246,7 @@ def import_file(file: Path | None, zotero: bool, workspace: Path | None, as_json
         )
     if file is None:
         raise UsageError("No file is named.", "Run: papertune corpus import FILE.bib")
-    report = _corpus(workspace).import_bibtex(file)
+    report = _corpus(workspace, create=True).import_bibtex(file)
     if as_json:
         emit(report)
     else:

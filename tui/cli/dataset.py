@@ -51,10 +51,10 @@ def command() -> None:
     """Compose, check, split and freeze training sets."""
 
 
-def _services(workspace: Path | None) -> Services:
+def _services(workspace: Path | None, *, create: bool = False) -> Services:
     from tui.services import Services
 
-    return Services.open(chosen_workspace(workspace))
+    return Services.open(chosen_workspace(workspace), create=create)
 
 
 def _datasets(workspace: Path | None) -> Datasets:
@@ -66,7 +66,7 @@ def _datasets(workspace: Path | None) -> Datasets:
 @common
 def create(name: str, workspace: Path | None, as_json: bool) -> None:
     """Start an empty dataset."""
-    _print_summary(_datasets(workspace).create(name), as_json)
+    _print_summary(_services(workspace, create=True).datasets.create(name), as_json)
 
 
 @command.command("list")

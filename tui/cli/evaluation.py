@@ -41,7 +41,7 @@ def run(
     """Ask every test item on every arm; an interrupted run is taken up where it stopped."""
     from tui.services import Services
 
-    services = Services.open(chosen_workspace(workspace))
+    services = Services.open(chosen_workspace(workspace), create=False)
     if allow_outside:
         services.gate.consent(services.endpoints.get(endpoint))
     report = services.run(_run(services, dataset, model, endpoint, _arms(arms)))
@@ -55,7 +55,7 @@ def list_runs(workspace: Path | None, as_json: bool) -> None:
     from tui.evaluation.document import as_document, interval
     from tui.services import Services
 
-    reports = Services.open(chosen_workspace(workspace)).evaluator.runs()
+    reports = Services.open(chosen_workspace(workspace), create=False).evaluator.runs()
     if as_json:
         emit([as_document(report) for report in reports])
         return
@@ -76,7 +76,7 @@ def show_run(run: str, errors: bool, workspace: Path | None, as_json: bool) -> N
     """One run's report."""
     from tui.services import Services
 
-    services = Services.open(chosen_workspace(workspace))
+    services = Services.open(chosen_workspace(workspace), create=False)
     _print(services.evaluator.show(run), as_json)
     if errors and not as_json:
         for item in services.evaluator.items(run):
@@ -93,7 +93,7 @@ def compare(a: str, b: str, workspace: Path | None, as_json: bool) -> None:
     """Run A minus run B, arm by arm, on the items both answered."""
     from tui.services import Services
 
-    compared = Services.open(chosen_workspace(workspace)).evaluator.compare(a, b)
+    compared = Services.open(chosen_workspace(workspace), create=False).evaluator.compare(a, b)
     if as_json:
         emit({"a": a, "b": b, "arms": compared})
         return

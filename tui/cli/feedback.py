@@ -22,7 +22,7 @@ def list_feedback(workspace: Path | None, as_json: bool) -> None:
     """Everybody's feedback, oldest first."""
     from tui.services import Services
 
-    items = Services.open(chosen_workspace(workspace)).feedback.all()
+    items = Services.open(chosen_workspace(workspace), create=False).feedback.all()
     if as_json:
         emit(items)
         return
@@ -40,5 +40,5 @@ def export(workspace: Path | None, as_json: bool) -> None:  # noqa: ARG001 - it 
     """Print everybody's feedback as JSON Lines, to be merged elsewhere."""
     from tui.services import Services
 
-    for item in Services.open(chosen_workspace(workspace)).feedback.all():
+    for item in Services.open(chosen_workspace(workspace), create=False).feedback.all():
         emit_line(item)

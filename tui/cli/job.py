@@ -211,7 +211,7 @@ def compare(workspace: Path | None, as_json: bool, job_ids: tuple[str, ...]) -> 
 def _services(workspace: Path | None) -> Services:
     from tui.services import Services
 
-    return Services.open(chosen_workspace(workspace))
+    return Services.open(chosen_workspace(workspace), create=False)
 
 
 def _request(services: Services, *, start: bool = True, **given: Any) -> JobRequest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,26 +30,43 @@ def command(headless: bool, papers: Path | None, workspace: Path | None, as_json
 
     Run again, it carries on where it was.
     """
+    from tui.cli.terminal import has_terminal, open_app
     from tui.quickstart.plan import default_workspace, make_plan, remember
     from tui.services import Services, adopt_workspace
 
     plan = make_plan(papers)
     root = chosen_workspace(workspace) or default_workspace(plan)
+    in_app = not headless and not as_json and has_terminal()
+    made = not root.exists()
     services = Services.open(root)
-    adopt_workspace(services)
-    if headless or as_json or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        services.run(_run(services, plan, as_json))
+    if not in_app:
+        _do_it_here(services, plan, as_json, made=made)
         return
-    from tui.cli.terminal import open_app
-
+    adopt_workspace(services)
     remember(services.workspace, plan)
     services.close()
     open_app(root, mouse=True)
 
 
+def _do_it_here(services: Services, plan: Plan, as_json: bool, *, made: bool) -> None:
+    """Run every step; a workspace `made` for a folder without papers is taken away again."""
+    from tui.quickstart.run import NoPapersError
+
+    try:
+        services.run(_run(services, plan, as_json))
+    except NoPapersError:
+        if made:
+            shutil.rmtree(services.workspace.root, ignore_errors=True)
+        raise
+    except KeyboardInterrupt:
+        say("Interrupted. What was done is kept; run the same command again and it carries on.")
+        raise
+
+
 async def _run(services: Services, plan: Plan, as_json: bool) -> None:
     from tui.quickstart.lines import Narrator, finished_lines, step_lines
     from tui.quickstart.run import Finished, StepDone, run_quickstart
+    from tui.services import adopt_workspace
 
     if not as_json:
         what = "the sample papers" if plan.sample else str(plan.papers)
@@ -56,6 +74,7 @@ async def _run(services: Services, plan: Plan, as_json: bool) -> None:
         say("Interrupt it any time (ctrl+c); run it again and it carries on.")
     narrator = Narrator()
     async for event in run_quickstart(services, plan):
+        adopt_workspace(services)  # from the first step on there is something in it
         if as_json:
             emit_line(_document(event))
             continue

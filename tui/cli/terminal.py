@@ -88,6 +88,15 @@ def require_terminal() -> None:
         )
 
 
+def has_terminal() -> bool:
+    """Whether the app can be drawn here; see `require_terminal`."""
+    try:
+        require_terminal()
+    except UsageError:
+        return False
+    return True
+
+
 def fitting_theme(wanted: str) -> str:
     """The theme that was chosen, or the sixteen-colour one where the terminal has no more."""
     term = os.environ.get("TERM", "")

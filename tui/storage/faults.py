@@ -57,7 +57,7 @@ def explained(error: BaseException) -> PapertuneError:
         return error
     known = _system(error) if isinstance(error, OSError) else None
     if known is None and isinstance(error, sqlite3.Error):
-        known = _database(error)
+        known = database_fault(error)
     if known is None and isinstance(error, MemoryError):
         known = PapertuneError("The memory of this machine is used up.", "Close something else.")
     if known is not None:
@@ -84,11 +84,13 @@ def _system(error: OSError) -> PapertuneError | None:
     return None
 
 
-def _database(error: sqlite3.Error) -> PapertuneError | None:
+def database_fault(error: sqlite3.Error) -> PapertuneError | None:
     """What SQLite says of a full, read-only or held disk, in words; None for anything else."""
     said = str(error)
     if "is full" in said:
-        return PapertuneError("The disk of the workspace is full; nothing was changed.", _MAKE_ROOM)
+        return PapertuneError(
+            "The disk of the workspace is full; what was saved before is kept.", _MAKE_ROOM
+        )
     if "readonly" in said:
         return PapertuneError(
             "This workspace can only be read; nothing was changed.",
@@ -98,9 +100,9 @@ def _database(error: sqlite3.Error) -> PapertuneError | None:
         return ConflictError(
             "Another program holds the database.", "Close it, or try again in a moment."
         )
-    if "disk I/O error" in said or "unable to open" in said:
+    if "disk I/O error" in said:
         return PapertuneError(
-            "The disk of the workspace cannot be read or written; nothing was changed.",
+            "The disk of the workspace cannot be read or written.",
             "Check that it is there and has room (df -h), then run the same again.",
         )
     if "malformed" in said or "not a database" in said:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tui.domain.errors import ConflictError, PapertuneError
+from tui.storage.faults import database_fault
 from tui.storage.filesystem import is_network
 
 BUSY_SECONDS = 10.0
@@ -20,7 +21,13 @@ def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
     PapertuneError when the file was written by a newer papertune, is damaged or cannot be opened;
     the file is left as it was.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PapertuneError(
+            f"The folder {path.parent} cannot be made: {error.strerror}.",
+            "Name another one, or make it yourself.",
+        ) from error
     try:
         connection = sqlite3.connect(
             path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
@@ -35,7 +42,7 @@ def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
             connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
     except sqlite3.OperationalError as error:
-        raise PapertuneError(
+        raise database_fault(error) or PapertuneError(
             f"{path} cannot be opened: {error}.", "Check that the folder exists and can be written."
         ) from error
     except sqlite3.DatabaseError as error:
