@@ -163,12 +163,16 @@ class PapertuneApp(ShellApp):
         self.post_message(self.Guided(await guide.progress()))
 
     def on_papertune_app_guided(self, event: Guided) -> None:
-        """Show the step on every screen; when all are done, say so once and end the guide."""
+        """Show the step on every screen; when all are done, what may come next."""
         progress = event.progress
-        if progress is None or progress.step is None:
-            if self.guide is not None:
-                self.flash("That was the whole job. Everything you did is also a command.")
+        if progress is None:
             self.show_guide(None)
+            return
+        if progress.step is None:
+            if self.guide is None:  # done before: say it once, then get out of the way
+                self.flash(progress.next)
+            else:
+                self.show_guide(GuideStep(0, 0, progress.next))
             return
         step = progress.step
         key = self.key_for(step.action) if step.action in ACTIONS else ""

@@ -45,6 +45,7 @@ class GuideStep:
     """Where the guide stands: `key` does the step; `prefill` is what its dialog should offer.
 
     `mode` is where the step is done; elsewhere its suggestions mean nothing, and `go` leads there.
+    `number` is 0 after the last step, when only words are left.
     """
 
     number: int
@@ -131,7 +132,7 @@ class GuideBar(Line):
         if step is None:
             return Content("")
         press = f" — press {step.key}" if step.key else ""
-        head = f" Step {step.number} of {step.total}: "
+        head = f" Step {step.number} of {step.total}: " if step.number else " "
         text = fit(step.text, self.size.width - cell_len(head) - cell_len(press) - 1)
         return Content.assemble((head, "bold"), text, (press, "bold"))
 

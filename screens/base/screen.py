@@ -73,6 +73,8 @@ class BaseScreen(Screen[Result], inherit_bindings=False):
         A text field takes every letter, and a screen over the mode's own has keys of its own: both
         have to be left first.
         """
+        if not step.key:
+            return []
         typing = isinstance(self.focused, Input | TextArea)
         if step.mode in ("", self.app.current_mode):
             leave, go = typing or self.app.screen_stack[0] is not self, ""

@@ -80,7 +80,7 @@ class DatasetsScreen(BaseScreen[None]):
         """Show them, with the cursor where it was."""
         self._known = {dataset.name: dataset for dataset in event.datasets}
         names = list(self._known)
-        at = event.at or self._at
+        at = event.at or self._at or self.app.prefill("dataset")
         self.set_class(not names, "-nothing")
         if not names:
             new, add = self.app.key_for("datasets.new"), self.app.key_for("datasets.add")
@@ -107,6 +107,8 @@ class DatasetsScreen(BaseScreen[None]):
         width = max(40, detail.content_size.width)
         parts: list[str | tuple[str, str]] = [(f"{dataset.name}\n\n", "bold")]
         for label, value in words.details(dataset, self.app.key_for):
+            if label == "Next" and self.app.guide is not None:
+                continue  # the guide says what is next
             style = "$accent" if label == "Next" else ""
             text = words.hanging(value, width)
             parts += [(f"{label:<{words.LABEL}}", "$muted"), (f"{text}\n", style)]
@@ -197,7 +199,8 @@ class DatasetsScreen(BaseScreen[None]):
     def _say_added(self, name: str, report: AddReport) -> None:
         self.load(name)
         self.app.flash(words.added(name, report))
-        self.app.step_done("compose")
+        # Only while it is the guide's step: another dataset later is not the guided one.
+        self.app.step_done("compose", name if self.app.prefill("name") else "")
         if report.failed:
             self.app.push_screen(
                 ReportScreen(f"Added to {name}", words.added(name, report), words.failures(report))

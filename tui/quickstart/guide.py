@@ -98,12 +98,18 @@ STEPS = (
 )
 
 
+_AFTER = {
+    True: "That was the whole job. Your papers: papertune quickstart --papers DIR",
+    False: "That was the whole job. Next: add questions and answers, to measure it",
+}
+"""What may come after the last step, for the sample and for one's own papers; fits 80 columns."""
+
 _FAILED = (JobStatus.FAILED, JobStatus.FAILED_VALIDATION, JobStatus.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where the guided job stands; `step` is None when all is done.
+    """Where the guided job stands; `step` is None when all is done; `next` says what may follow.
 
     `prefill` holds what the step's dialog should offer, by field name.
     """
@@ -112,6 +118,7 @@ class Progress:
     number: int
     total: int
     prefill: Mapping[str, str] = field(default_factory=dict)
+    next: str = ""
 
 
 class Guide:
@@ -154,7 +161,7 @@ class Guide:
         for number, step in enumerate(steps, start=1):
             if not await asyncio.to_thread(self._done, step.id, plan, job):
                 return Progress(step, number, len(steps), _prefill(step.id, plan, job))
-        return Progress(None, len(steps), len(steps))
+        return Progress(None, len(steps), len(steps), next=_AFTER[plan.sample])
 
     async def job(self, plan: Plan) -> Job | None:
         """The newest job on the plan's newest version that has not failed.
@@ -200,9 +207,9 @@ class Guide:
             case StepId.COMPOSE:
                 return summary.examples > 0
             case StepId.SPLIT:
-                return bool(marked(self._workspace, StepId.SPLIT))
+                return marked(self._workspace, StepId.SPLIT) == plan.dataset
             case StepId.CHECK:
-                return bool(marked(self._workspace, StepId.CHECK))
+                return marked(self._workspace, StepId.CHECK) == plan.dataset
             case _:
                 return False
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -81,14 +81,12 @@ def recall(workspace: Workspace) -> Plan | None:
     if "papers" not in record:
         return None
     try:
-        return make_plan(Path(record["papers"]) if record["papers"] else None)
+        plan = make_plan(Path(record["papers"]) if record["papers"] else None)
     except UsageError:
         return None  # the folder is gone; a guide to it would lead nowhere
-
-
-def forget(workspace: Workspace) -> None:
-    """End the guide for this workspace."""
-    workspace.guide.unlink(missing_ok=True)
+    # A person may have given the dataset a name of their own.
+    named = record.get("marks", {}).get("compose")
+    return replace(plan, dataset=str(named)) if named else plan
 
 
 def mark(workspace: Workspace, step: str, value: str) -> None:
