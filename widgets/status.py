@@ -98,13 +98,18 @@ class ModeBar(Line):
         self.set_class(not modes, "-none")
 
     def render(self) -> Content:
-        """` 1 Corpus  2 Datasets …`, as much of the workspace's name as is left."""
+        """` 1 Corpus  2 Datasets …`, as much of the workspace's name as is left.
+
+        Where the words do not fit, the other modes keep their keys only.
+        """
         parts: list[tuple[str, str]] = [(" ", "")]
+        whole = sum(len(key) + len(label) + 3 for key, label in self._modes) < self.size.width
         for key, label in self._modes:
             here = label == self._current
             style = "bold $cursor-text on $cursor" if here else "$muted"
             parts.append((f" {key} ", style if here else "$accent"))
-            parts.append((f"{label} ", style))
+            if here or whole:
+                parts.append((f"{label} ", style))
         used = sum(cell_len(text) for text, _ in parts)
         name = fit(self.workspace, self.size.width - used - 2)
         parts.append((" " * max(0, self.size.width - used - cell_len(name) - 1), ""))

@@ -246,3 +246,12 @@ async def test_the_welcome_takes_a_folder_of_papers(tmp_path: Path) -> None:
         app.screen.query_one("Input").value = str(papers)  # type: ignore[attr-defined]
         await pilot.press("enter")
     assert app.return_value == Start(tmp_path / "papertune", papers=papers, guided=True)
+
+
+async def test_the_mode_bar_names_every_key_in_the_smallest_terminal(services: Services) -> None:
+    app = PapertuneApp(services)
+    async with app.run_test(size=(60, 16)) as pilot:
+        await at_corpus(pilot)
+        words = str(app.screen.query_one(ModeBar).render())
+        assert len(words) <= 60
+        assert words.split()[:7] == ["1", "Corpus", "2", "3", "4", "5", "6"]
