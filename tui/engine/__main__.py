@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from tui.domain.errors import ExitCode, PapertuneError
+from tui.domain.errors import ExitCode
 
 
 def main() -> int:
@@ -17,14 +17,16 @@ def main() -> int:
     serving.add_argument("--port", type=int, default=None)
     options = parser.parse_args()
     from tui.engine.serve import serve
+    from tui.storage.faults import explained
 
     try:
         serve(options.host, options.port)
-    except PapertuneError as error:
-        sys.stderr.write(f"papertune: {error}\n")
-        return error.exit_code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except Exception as error:
+        found = explained(error)
+        sys.stderr.write(f"papertune: {found}\n")
+        return found.exit_code
     return ExitCode.DONE
 
 

@@ -265,10 +265,16 @@ class EngineControl:
         code = self._child.returncode if self._child else 1
         said = [line for line in _tail(self.output).splitlines() if line.strip()]
         own = [line for line in said if line.startswith(_OWN)]
-        reason = (own or said or [f"exit code {code}, without a word"])[-1]
+        if not said:
+            return PapertuneError(
+                f"The engine did not start and said nothing (exit code {code}).",
+                f"Is the disk of {self.output.parent} full? See: df -h; mend it and start again.",
+            )
+        reason = shorten((own or said)[-1].removeprefix(_OWN), 400)
+        if own:
+            return PapertuneError(f"The engine did not start: {reason}")
         return PapertuneError(
-            f"The engine did not start: {shorten(reason.removeprefix(_OWN), 400)}",
-            "" if own else f"All it said is in {self.output}",
+            f"The engine did not start: {reason.rstrip('.')}.", f"All it said is in {self.output}"
         )
 
 

@@ -172,6 +172,7 @@ class _Reader:
         return Settings(**values)
 
     def wrong(self, key: str, what: str, remedy: str = "") -> UsageError:
+        remedy = remedy[:1].upper() + remedy[1:]
         return UsageError(f"{self.path}: '{visible(key)}' {what}.", remedy or f"Edit {self.path}.")
 
     def text(self, key: str, value: Any) -> str:

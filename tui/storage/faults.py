@@ -71,7 +71,7 @@ def explained(error: BaseException) -> PapertuneError:
 
 def _system(error: OSError) -> PapertuneError | None:
     """A full disk and missing rights, in words; None for anything else."""
-    name = visible(os.fsdecode(error.filename)) if isinstance(error.filename, str | bytes) else ""
+    name = _name(error.filename) if isinstance(error.filename, str | bytes) else ""
     if error.errno in _FULL:
         what = f"The disk of {name} is full." if name else "The disk is full."
         return PapertuneError(what, _MAKE_ROOM)
@@ -82,6 +82,12 @@ def _system(error: OSError) -> PapertuneError | None:
             f"Look at its owner and rights: ls -ld {name}" if name else "Check your rights there.",
         )
     return None
+
+
+def _name(filename: str | bytes) -> str:
+    """The file a refusal is about; of one that we write for a moment only, its folder."""
+    path = Path(os.fsdecode(filename))
+    return visible(str(path.parent if path.suffix == ".tmp" else path))
 
 
 def database_fault(error: sqlite3.Error) -> PapertuneError | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from tui.domain.errors import ConflictError, PapertuneError
 from tui.storage.faults import database_fault
@@ -19,7 +21,7 @@ def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
 
     The connection is in autocommit mode: every write stands in `transaction`. Raises
     PapertuneError when the file was written by a newer papertune, is damaged or cannot be opened;
-    the file is left as it was.
+    the file is left as it was. What may not be written is opened for reading.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,15 +31,15 @@ def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
             "Name another one, or make it yourself.",
         ) from error
     try:
-        connection = sqlite3.connect(
-            path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        writable = not path.is_file() or (
+            os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
         )
-        connection.row_factory = sqlite3.Row
+        connection = _opened(path, writable)
         _migrate(connection, path, migrations)
-        if is_network(path):
+        if writable and is_network(path):
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("PRAGMA synchronous = FULL")
-        else:
+        elif writable:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
@@ -50,6 +52,27 @@ def connect(path: Path, migrations: Sequence[str]) -> sqlite3.Connection:
             f"{path} is damaged or no database: {error}.",
             "Move it away and restore a copy; the files in datasets/ and reviews/ are intact.",
         ) from error
+    return connection
+
+
+def _opened(path: Path, writable: bool) -> sqlite3.Connection:
+    """A connection; a file or folder that may not be written is opened for reading only.
+
+    The log of a writer of ours lies beside the file and is read, too. Without one, nothing but
+    `immutable` opens a WAL database in a folder where no log can be made.
+    """
+    mode = "rwc"
+    if not writable:
+        log = path.with_name(path.name + "-wal")
+        mode = "ro" if log.exists() else "ro&immutable=1"
+    connection = sqlite3.connect(
+        f"file:{quote(str(path))}?mode={mode}",
+        uri=True,
+        timeout=BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    connection.row_factory = sqlite3.Row
     return connection
 
 

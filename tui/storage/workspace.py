@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import threading
 from contextlib import AbstractContextManager
@@ -79,8 +80,8 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        """The search index, rebuildable; beside the user's cache when the workspace is remote."""
-        if is_network(self.root):
+        """The search index, rebuildable; in the user's cache where it cannot lie beside the rest."""
+        if is_network(self.root) or (self.root.exists() and not os.access(self.root, os.W_OK)):
             key = hashlib.sha256(str(self.root).encode()).hexdigest()[:16]
             return cache_dir() / "index" / key
         return self.root / "index"
