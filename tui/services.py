@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tui.chat import Chat, Conversations, FeedbackStore
     from tui.corpus import Corpus
     from tui.datasets import Datasets
+    from tui.datasets.generation import Generator
     from tui.evaluation import Evaluator
     from tui.jobs import Jobs
     from tui.mistral.endpoints import Endpoints
@@ -117,6 +118,13 @@ class Services:
         from tui.mistral.privacy import Gate
 
         return Gate(self.settings, self.corpus.private, self.change)
+
+    @cached_property
+    def generator(self) -> Generator:
+        """Having models write examples."""
+        from tui.datasets.generation import Generator
+
+        return Generator(self.workspace, self.corpus, self.datasets, self.endpoints, self.gate)
 
     @cached_property
     def jobs(self) -> Jobs:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tui.cli.generate import generate
 from tui.cli.output import chosen_workspace, common, emit, finish, plain, say, show
 from tui.domain.errors import UsageError
 from tui.domain.example import (
@@ -49,6 +50,9 @@ class Share(click.ParamType[float]):
 @click.group("dataset")
 def command() -> None:
     """Compose, check, split and freeze training sets."""
+
+
+command.add_command(generate)
 
 
 def _services(workspace: Path | None, *, create: bool = False) -> Services:

@@ -282,12 +282,20 @@ def _arguments(request: ChatRequest) -> dict[str, Any]:
         "top_p": request.top_p,
         "random_seed": request.random_seed,
         "stop": list(request.stop) or None,
+        "response_format": _format(request),
     }
     return {
         "model": request.model,
         "messages": messages,
         **{name: value for name, value in given.items() if value is not None},
     }
+
+
+def _format(request: ChatRequest) -> dict[str, Any] | None:
+    if request.schema is None:
+        return None
+    schema = {"name": "answer", "schema_definition": dict(request.schema), "strict": True}
+    return {"type": "json_schema", "json_schema": schema}
 
 
 def _text(content: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -17,8 +18,8 @@ FilePurpose = Literal["fine-tune", "batch", "ocr"]
 class ChatRequest:
     """One call of a chat model; None leaves a choice to the server.
 
-    `prefix` is how the answer must begin. `purpose` goes to the ledger: chat, generation,
-    evaluation, judging.
+    `prefix` is how the answer must begin; `schema` is a JSON schema that it must follow. `purpose`
+    goes to the ledger: chat, generation, evaluation, judging.
     """
 
     model: str
@@ -29,6 +30,7 @@ class ChatRequest:
     random_seed: int | None = None
     stop: tuple[str, ...] = ()
     prefix: str = ""
+    schema: Mapping[str, Any] | None = None
     purpose: str = "chat"
 
 

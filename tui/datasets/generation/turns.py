@@ -1,0 +1,110 @@
+"""Which units a model was asked about, on disk before the request leaves."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from tui.domain.example import Kind
+from tui.storage.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTurn:
+    """A unit whose answer could not be used, or never came (`reason` says which)."""
+
+    unit: str
+    turn: int
+    reason: str
+    at: float
+
+
+class Turns:
+    """The turns of one dataset, kind and model."""
+
+    def __init__(self, workspace: Workspace, dataset: str, kind: Kind, model: str) -> None:
+        self._workspace = workspace
+        self._key = (dataset, kind.value, model)
+
+    def asked(self) -> dict[str, int]:
+        """How often each unit was asked about."""
+        rows = self._workspace.connection().execute(
+            "SELECT unit, max(turn) + 1 AS n FROM generation "
+            "WHERE dataset = ? AND kind = ? AND model = ? GROUP BY unit",
+            self._key,
+        )
+        return {row["unit"]: row["n"] for row in rows}
+
+    def claim(self, unit: str, turn: int, endpoint: str) -> bool:
+        """Take a turn before asking; false when another run has it."""
+        with self._workspace.transaction() as connection:
+            return bool(
+                connection.execute(
+                    "INSERT OR IGNORE INTO generation "
+                    "(dataset, kind, model, unit, turn, endpoint, asked_at) "
+                    "VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (*self._key, unit, turn, endpoint, time.time()),
+                ).rowcount
+            )
+
+    def release(self, unit: str, turn: int) -> None:
+        """Give a turn back: nothing was asked, or nothing will be charged for."""
+        with self._workspace.transaction() as connection:
+            connection.execute(
+                "DELETE FROM generation WHERE dataset = ? AND kind = ? AND model = ? "
+                "AND unit = ? AND turn = ? AND status = 'asked'",
+                (*self._key, unit, turn),
+            )
+
+    def answered(self, unit: str, turn: int, *, accepted: int, rejected: int, tokens: int) -> None:
+        """The answer is in and its examples are stored."""
+        self._close(unit, turn, "answered", "", accepted, rejected, tokens)
+
+    def failed(self, unit: str, turn: int, reason: str, tokens: int) -> None:
+        """The answer could not be used."""
+        self._close(unit, turn, "failed", reason, 0, 0, tokens)
+
+    def lost(self) -> int:
+        """Turns whose answer is not known: the run was killed, or the server fell silent."""
+        row = self._workspace.connection().execute(
+            "SELECT count(*) AS n FROM generation "
+            "WHERE dataset = ? AND kind = ? AND model = ? AND status = 'asked'",
+            self._key,
+        )
+        return int(row.fetchone()["n"])
+
+    def failures(self) -> list[FailedTurn]:
+        """Turns without a usable answer, the latest first."""
+        rows = self._workspace.connection().execute(
+            "SELECT unit, turn, status, reason, asked_at FROM generation "
+            "WHERE dataset = ? AND kind = ? AND model = ? AND status != 'answered' "
+            "ORDER BY asked_at DESC, unit",
+            self._key,
+        )
+        return [
+            FailedTurn(
+                row["unit"],
+                row["turn"],
+                row["reason"] or "it was under way when the run ended",
+                row["asked_at"],
+            )
+            for row in rows
+        ]
+
+    def _close(
+        self,
+        unit: str,
+        turn: int,
+        status: str,
+        reason: str,
+        accepted: int,
+        rejected: int,
+        tokens: int,
+    ) -> None:
+        with self._workspace.transaction() as connection:
+            connection.execute(
+                "UPDATE generation SET status = ?, reason = ?, accepted = ?, rejected = ?, "
+                "tokens = ? WHERE dataset = ? AND kind = ? AND model = ? AND unit = ? "
+                "AND turn = ?",
+                (status, reason, accepted, rejected, tokens, *self._key, unit, turn),
+            )
