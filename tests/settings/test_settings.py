@@ -61,7 +61,7 @@ def test_a_mistyped_key_is_named_with_the_nearest_one(tmp_path: Path) -> None:
         load_settings(path)
     assert str(path) in str(error.value)
     assert "'endpiont'" in str(error.value)
-    assert "did you mean 'endpoint'?" in str(error.value)
+    assert "Did you mean 'endpoint'?" in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -70,16 +70,16 @@ def explained(error: BaseException) -> PapertuneError:
 
 
 def _system(error: OSError) -> PapertuneError | None:
-    """A full disk and missing rights, in words; None for anything else."""
+    """What the system refused, in words; None where not even a file is named."""
     name = _name(error.filename) if isinstance(error.filename, str | bytes) else ""
     if error.errno in _FULL:
         what = f"The disk of {name} is full." if name else "The disk is full."
         return PapertuneError(what, _MAKE_ROOM)
-    if error.errno in _FORBIDDEN:
-        why = "its disk is read-only" if error.errno == errno.EROFS else "permission denied"
+    if error.errno in _FORBIDDEN or name:
+        why = (error.strerror or type(error).__name__).lower()
         return PapertuneError(
             f"{name or 'A file'} cannot be used: {why}.",
-            f"Look at its owner and rights: ls -ld {name}" if name else "Check your rights there.",
+            f"Look at it, its owner and rights: ls -ld {name}" if name else "Check your rights.",
         )
     return None
 

@@ -80,7 +80,7 @@ class Workspace:
 
     @property
     def index(self) -> Path:
-        """The search index, rebuildable; in the user's cache where it cannot lie beside the rest."""
+        """The search index, rebuildable; in the user's cache where it cannot lie here."""
         if is_network(self.root) or (self.root.exists() and not os.access(self.root, os.W_OK)):
             key = hashlib.sha256(str(self.root).encode()).hexdigest()[:16]
             return cache_dir() / "index" / key
