@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.mistral.faults import FaultServer
+from tests.screens.engine_double import EngineDouble
 from tui.app import PapertuneApp
 from tui.corpus import Corpus
 from tui.datasets import Datasets
@@ -117,3 +119,14 @@ def make_app(services: Services) -> Callable[..., PapertuneApp]:
         return PapertuneApp(services, keymap=keymap, theme=theme)
 
     return make
+
+
+@pytest.fixture
+async def engine(services: Services) -> AsyncIterator[EngineDouble]:
+    """An engine without weights, which the services find as the one of this machine."""
+    server = FaultServer()
+    await server.start()
+    double = EngineDouble(server)
+    services.__dict__["engine"] = double
+    yield double
+    await server.stop()
