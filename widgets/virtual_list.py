@@ -23,8 +23,7 @@ from textual.worker import Worker, WorkerState
 from tui.keymap import bindings
 from widgets.rows import Column, Held, Row, RowSource, line
 
-PAGE = 100
-"""Rows asked for at once: two screens of a tall terminal."""
+PAGE = 100  # rows asked for at once: two screens of a tall terminal
 
 
 class VirtualList(ScrollView, can_focus=True):
@@ -193,8 +192,7 @@ class VirtualList(ScrollView, can_focus=True):
 
     def clear_selection(self) -> None:
         """Select nothing."""
-        if self._selection:
-            self._select(set())
+        self._select(set())
 
     # Fetching
 
@@ -317,7 +315,6 @@ class VirtualList(ScrollView, can_focus=True):
 
     def on_resize(self) -> None:
         """Keep the cursor in sight."""
-        self._strips.clear()
         self._follow()
 
     def watch_has_focus(self, _has_focus: bool) -> None:
@@ -393,6 +390,8 @@ class VirtualList(ScrollView, can_focus=True):
 
     def _select(self, keys: set[str]) -> None:
         changed = keys ^ self._selection
+        if not changed:
+            return
         self._selection = keys
         if len(changed) == 1 and self.current and self.current.key in changed:
             self._repaint(self.cursor)
