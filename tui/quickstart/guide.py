@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from tui.corpus import Corpus
@@ -160,7 +160,12 @@ class Guide:
         steps = [step for step in STEPS if plan.sample or step.id is not StepId.EVALUATE]
         for number, step in enumerate(steps, start=1):
             if not await asyncio.to_thread(self._done, step.id, plan, job):
-                return Progress(step, number, len(steps), _prefill(step.id, plan, job))
+                prefill = _prefill(step.id, plan, job)
+                if step.id is StepId.COMPOSE and await asyncio.to_thread(self._begun, plan):
+                    prefill["kind"] = plan.kinds[-1].value
+                    again = replace(step, hint="now the full text")
+                    return Progress(again, number, len(steps), prefill)
+                return Progress(step, number, len(steps), prefill)
         return Progress(None, len(steps), len(steps), next=_AFTER[plan.sample])
 
     async def job(self, plan: Plan) -> Job | None:
@@ -196,6 +201,10 @@ class Guide:
             case _:
                 return any(report.model == model for report in self._evaluator.runs())
 
+    def _begun(self, plan: Plan) -> bool:
+        """Whether the first of several kinds was composed; it may have found nothing."""
+        return len(plan.kinds) > 1 and any(s.name == plan.dataset for s in self._datasets.list())
+
     def _prepared(self, step: StepId, plan: Plan) -> bool:
         try:
             summary = self._datasets.show(plan.dataset)
@@ -205,7 +214,7 @@ class Guide:
             return True
         match step:
             case StepId.COMPOSE:
-                return summary.examples > 0
+                return bool(summary.kinds.get(plan.kinds[-1]))
             case StepId.SPLIT:
                 return marked(self._workspace, StepId.SPLIT) == plan.dataset
             case StepId.CHECK:
