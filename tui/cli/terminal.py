@@ -25,7 +25,7 @@ def open_app(workspace: Path | None, *, mouse: bool) -> None:
     from screens.welcome.start import Start
     from tui.app import PapertuneApp, WelcomeApp
     from tui.keymap import load_keymap
-    from tui.services import Services, chosen_root
+    from tui.services import Services, adopt_workspace, chosen_root
     from tui.settings import load_settings
     from tui.storage.locations import config_dir
     from tui.storage.workspace import Workspace
@@ -45,6 +45,8 @@ def open_app(workspace: Path | None, *, mouse: bool) -> None:
         root = start.workspace
     while True:
         services = Services.open(root)
+        if start is not None:
+            adopt_workspace(services)
         if start is not None and start.guided:
             from tui.quickstart.plan import make_plan, remember
 
