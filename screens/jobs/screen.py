@@ -109,15 +109,15 @@ class JobsScreen(BaseScreen[None]):
 
     def guide_keys(self, step: GuideStep) -> list[str]:
         """Nothing is left to press for a job that is in view, or while one is being launched."""
-        watching = step.key == self.app.key_for("jobs.open") and self.view is not None
-        if step.mode == "jobs" and (self._launching or (watching and self._in_view)):
+        watching = step.key == self.app.key_for("jobs.open") and self._in_view
+        if step.mode == "jobs" and (self._launching or watching):
             return []
         return super().guide_keys(step)
 
     @property
     def _in_view(self) -> bool:
         """Whether a job is shown: over the list, or beside it where there is room."""
-        return self.has_class("-reading") or self.has_class("-wide")
+        return self.has_class("-reading") or (self.has_class("-wide") and self.view is not None)
 
     @property
     def listing(self) -> VirtualList:

@@ -78,11 +78,11 @@ class WelcomeScreen(BaseScreen[None]):
         self.app.push_screen(
             Prompt(
                 "A folder of papers",
-                "Where are the papers? A folder or one file.",
+                "Which folder are the papers in?",
                 value=str(self._suggested.papers or ""),
                 note=f"The workspace will be {self._suggested.workspace}",
-                check=missing_path,
-                suggester=PathSuggester(),
+                check=_folder_problem,
+                suggester=PathSuggester(folders=True),
             ),
             self._with_papers,
         )
@@ -108,6 +108,11 @@ class WelcomeScreen(BaseScreen[None]):
     def _with_workspace(self, answer: str | None) -> None:
         if answer is not None:
             self.app.exit(Start(typed_path(answer)))
+
+
+def _folder_problem(answer: str) -> str:
+    path = typed_path(answer)
+    return missing_path(answer) or ("" if path.is_dir() else f"{path} is not a folder.")
 
 
 def _workspace_problem(answer: str) -> str:

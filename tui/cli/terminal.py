@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,11 @@ def open_app(workspace: Path | None, *, mouse: bool) -> None:
             keymap=keymap,
         )
         start = _leave_or_start(welcome.run(mouse=mouse and not remote), welcome.return_code)
+        if root is None and start.guided and start.papers is None:
+            from tui.quickstart.plan import default_workspace, make_plan
+
+            # The invented papers do not belong into the workspace for the real ones.
+            start = replace(start, workspace=default_workspace(make_plan(None)))
         root = start.workspace
     while True:
         services = Services.open(root)
