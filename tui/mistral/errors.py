@@ -231,7 +231,8 @@ def _said(value: Any) -> str:
             if isinstance(place, list)
             else ""
         )
-        return f"{at}: {value['msg']}" if at else str(value["msg"])
+        said = str(value["msg"]).removeprefix("Value error, ")  # pydantic's, not the server's
+        return f"{at}: {said}" if at else said
     parts = [_said(value.get(key)) for key in ("detail", "message", "error", "data")]
     return ": ".join(dict.fromkeys(part.rstrip(".") for part in parts if part))
 
