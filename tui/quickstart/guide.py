@@ -165,6 +165,9 @@ class Guide:
                     prefill["kind"] = plan.kinds[-1].value
                     again = replace(step, hint="now the full text")
                     return Progress(again, number, len(steps), prefill)
+                if step.id is StepId.CHAT:
+                    question = await asyncio.to_thread(first_question, plan, self._corpus)
+                    prefill["question"] = question
                 return Progress(step, number, len(steps), prefill)
         return Progress(None, len(steps), len(steps), next=_AFTER[plan.sample])
 
@@ -223,6 +226,14 @@ class Guide:
                 return False
 
 
+def first_question(plan: Plan, corpus: Corpus) -> str:
+    """What to ask the finished model first: of the sample a finding, else what a paper is about."""
+    if plan.sample:
+        return SAMPLE_QUESTION
+    papers = corpus.papers(limit=1)
+    return f"What is the paper “{papers[0].title}” about?" if papers else ""
+
+
 def _prefill(step: StepId, plan: Plan, job: Job | None) -> dict[str, str]:
     """What the step's dialog should offer, by the name of its field."""
     model = (job.fine_tuned_model if job else None) or ""
@@ -239,7 +250,7 @@ def _prefill(step: StepId, plan: Plan, job: Job | None) -> dict[str, str]:
             steps = str(plan.steps) if plan.steps else ""
             return {"dataset": plan.dataset, "model": plan.model, "steps": steps}
         case StepId.CHAT:
-            return {"model": model, "question": SAMPLE_QUESTION if plan.sample else ""}
+            return {"model": model}
         case StepId.EVALUATE:
             return {"model": model, "dataset": plan.dataset}
         case _:

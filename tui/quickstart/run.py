@@ -23,9 +23,9 @@ from tui.domain.paper import Failure
 from tui.evaluation.document import tests_document
 from tui.jobs import JobRequest
 from tui.jobs.prepare import make_ready
-from tui.quickstart.guide import StepId
+from tui.quickstart.guide import StepId, first_question
 from tui.quickstart.parts import Parts
-from tui.quickstart.plan import SAMPLE_QUESTION, Plan, mark, remember
+from tui.quickstart.plan import Plan, mark, remember
 from tui.text import visible
 
 # A folder of papers can hold days of training on a CPU; a first taste must end while one looks on.
@@ -313,10 +313,7 @@ def _figures(point: LossPoint, names: dict[str, str]) -> dict[str, Any]:
 async def _ask(services: Parts, plan: Plan, model: str) -> StepDone:
     """One real question with and without sources, as the person would ask first."""
     started = time.monotonic()
-    text = SAMPLE_QUESTION
-    if not plan.sample:
-        paper = (await asyncio.to_thread(services.corpus.papers, limit=1))[0]
-        text = f"What is the paper “{paper.title}” about?"
+    text = await asyncio.to_thread(first_question, plan, services.corpus)
     figures: dict[str, Any] = {"question": text}
     conversation = services.conversations.start()
     for arm in (Arm.TUNED, Arm.TUNED_SOURCES):
