@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
-import time
-import traceback
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,7 +24,7 @@ from screens.base.line_filter import ControlFilter
 from screens.base.too_small import TooSmall, is_too_small
 from tui.domain.errors import PapertuneError
 from tui.keymap import Keymap, bindings
-from tui.storage.locations import state_dir
+from tui.storage.faults import explained, log_fault
 from tui.text import shorten, visible
 from tui.themes import DEFAULT, themes, variable_defaults
 from widgets.status import GuideStep, Notice, Status, Tone
@@ -119,11 +116,7 @@ class ShellApp(App[object], inherit_bindings=False):
 
     def report(self, error: BaseException) -> None:
         """Say what went wrong: our own errors as they are, others by name with the log's place."""
-        if isinstance(error, PapertuneError):
-            self.flash(str(error), Tone.ERROR)
-            return
-        path = self.log_fault(error)
-        self.flash(f"That failed ({type(error).__name__}); details are in {path}.", Tone.ERROR)
+        self.flash(str(explained(error)), Tone.ERROR)
 
     def notify(self, message: str, *, severity: str = "information", **_: Any) -> None:
         """Textual's own notices go the same way as ours: one line, nothing stacked."""
@@ -233,19 +226,6 @@ class ShellApp(App[object], inherit_bindings=False):
         if event.state is WorkerState.ERROR and event.worker.error is not None:
             self.report(event.worker.error)
 
-    def log_fault(self, error: BaseException) -> Path:
-        """Append a traceback to the log, without local variables, which may hold keys."""
-        path = state_dir() / "faults.log"
-        lines = traceback.format_exception(type(error), error, error.__traceback__)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("a", encoding="utf-8") as log:
-                log.write(f"--- {time.strftime('%Y-%m-%d %H:%M:%S')} pid {os.getpid()}\n")
-                log.write("".join(lines))
-        except OSError:
-            pass  # a full disk must not hide the fault itself
-        return path
-
     def _fatal_error(self) -> None:
         """End after a fault of our own with one sentence.
 
@@ -256,7 +236,7 @@ class ShellApp(App[object], inherit_bindings=False):
         from rich.text import Text
 
         error = sys.exc_info()[1] or RuntimeError("unknown")
-        path = self.log_fault(error)
+        path = log_fault(error)
         self._exit_renderables.append(
             Text(
                 f"papertune stopped because of a fault of its own ({type(error).__name__}). "
