@@ -66,11 +66,12 @@ def _test(
     name: str, test: TestReport, *, bars: bool, titles: bool
 ) -> list[Content | str | tuple[str, str]]:
     left_out = f", {test.unusable} left out" if test.unusable else ""
+    papers = "1 paper" if test.papers == 1 else f"{test.papers} papers"
     recall = test.retrieval.get("recall@5")
     found = f", right passage found {recall * 100:.0f} %" if recall is not None else ""
     parts: list[Content | str | tuple[str, str]] = [
         (name.capitalize(), "bold"),
-        (f"  {test.n} questions, {test.papers} papers{left_out}{found}\n", "$muted"),
+        (f"  {test.n} questions, {papers}{left_out}{found}\n", "$muted"),
     ]
     if titles:
         gap = " " * (_BAR if bars else 0)
