@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 
 from tui.corpus import quotes
-from tui.datasets.generation.questions import QuestionIndex
+from tui.datasets.generation.questions import NAME, QuestionIndex
 from tui.domain.text import content_words, quote_normalise, words
 
 LEAST_QUOTE = 6
@@ -38,6 +38,10 @@ _LEANS = re.compile(
 _LABEL = re.compile(
     r"\b(?:tables?|figures?|figs?\.?|sections?|sec\.|equations?|eqs?\.|appendix|chapter)\s*"
     r"(?:\(?\d|[IVX]+\b|[A-Z]\b)",
+    re.IGNORECASE,
+)
+_ORDER = re.compile(
+    r"(?:name|state|give|list|describe|explain|define|compare|tell|say|report|identify|specify)\b",
     re.IGNORECASE,
 )
 
@@ -141,10 +145,23 @@ def _stands_alone(candidate: Candidate) -> Refusal | None:
     match = _LEANS.search(question) or _LABEL.search(question) or _LABEL.search(candidate.answer)
     if match:
         return Refusal("not-alone", f"“{match[0]}” says nothing to who has not got the passage")
-    asked = set(content_words(question))
-    if not asked & set(content_words(candidate.source)):
+    if not question.rstrip("\"”')").endswith("?") and not _ORDER.match(question):
+        return Refusal("no-question", "it asks nothing")
+    if not _names_something(question, candidate.source):
         return Refusal("not-alone", "the question names nothing that the passage is about")
     return None
+
+
+def _names_something(question: str, source: str) -> bool:
+    """Whether the question shares two words with the source, or a name or number of it."""
+    told = set(content_words(source))
+    shared = told.intersection(content_words(question))
+    return len(shared) >= 2 or any(
+        word in told
+        for match in NAME.finditer(question)
+        if match.start()
+        for word in content_words(match[0])
+    )
 
 
 def _gives_away(candidate: Candidate) -> Refusal | None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from tui.corpus.passages import sentence_ends
+from tui.datasets.generation.gates import LEAST_QUOTE
 from tui.datasets.generation.plan import QuestionType, Unit
 from tui.domain.errors import UsageError
 from tui.domain.example import Kind, Turn
@@ -32,6 +34,8 @@ _ASKED = {
 # An answer that is larger is no answer to what was asked.
 _LONGEST = 20_000
 _SHOWN_BACK = 600
+_LONGEST_QUOTE = 500
+_MOST_QUOTES = 100
 _STRING = {"type": "string"}
 _FENCED = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
 # A text of so many words in the language of `STOP_WORDS` has at least one of them.
@@ -64,9 +68,14 @@ _QA = msgspec.json.Decoder(QaAnswer)
 _SUMMARY = msgspec.json.Decoder(SummaryAnswer)
 
 
-def schema(kind: Kind, wordings: int) -> dict[str, Any]:
-    """The JSON schema of the answer; the quote comes first, so that the rest follows from it."""
-    properties: dict[str, Any] = {"quote": _STRING}
+def schema(kind: Kind, wordings: int, source: str) -> dict[str, Any]:
+    """The JSON schema of the answer; the quote comes first, so that the rest follows from it.
+
+    It must be a sentence of the source, where there are any: a server that decodes by the schema
+    then cannot misquote.
+    """
+    sentences = _sentences(source)
+    properties: dict[str, Any] = {"quote": {"enum": sentences} if sentences else _STRING}
     if kind is Kind.SUMMARY:
         properties["summary"] = _STRING
     else:
@@ -84,6 +93,19 @@ def schema(kind: Kind, wordings: int) -> dict[str, Any]:
 
 
 Answer = QaAnswer | SummaryAnswer
+
+
+def _sentences(source: str) -> list[str]:
+    """The sentences that are long enough to be a quote and short enough to be one statement."""
+    found: dict[str, None] = {}
+    for paragraph in source.split("\n\n"):
+        start = 0
+        for end in sentence_ends(paragraph):
+            sentence = " ".join(paragraph[start:end].split())
+            start = end
+            if len(words(sentence)) >= LEAST_QUOTE and len(sentence) <= _LONGEST_QUOTE:
+                found[sentence] = None
+    return list(found)[:_MOST_QUOTES]
 
 
 class GenerationPrompts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from tui.formats.near_duplicates import jaccard, words
 
 # As `tui.formats.near_duplicates.alike`: an edited word in a question of five still counts.
 _ALIKE = 0.6
+# Capitals within a sentence and words with digits: what a question is about.
+NAME = re.compile(r"\b(?:[A-ZÀ-Þ][\w'’-]+|\w*\d[\w.-]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +21,18 @@ class _Known:
     question: str
     words: frozenset[str]
     content: frozenset[str]
+    names: frozenset[str]
     answer: frozenset[str]
+    numbers: frozenset[str]
 
 
 class QuestionIndex:
     """Tells whether nearly the same was asked before; each look-up costs a few comparisons.
 
-    Two questions are the same when nearly all their words are, and their answers' too: "At what
-    temperature does A melt?" and "… does B melt?" differ in one word and in the answer. Where all
-    words that carry meaning are the same, the answer does not matter.
+    Two questions are the same when nearly all their words are, and their answers' too. "At what
+    temperature does A melt?" and "… does B melt?" differ in one word, but it is a name; answers
+    with different numbers answer different questions. Where all words that carry meaning are the
+    same, the answer does not matter.
     """
 
     def __init__(self) -> None:
@@ -58,15 +64,23 @@ class QuestionIndex:
 
 
 def _known(question: str, answer: str) -> _Known:
+    names = (match[0].lower() for match in NAME.finditer(question) if match.start())
+    in_answer = frozenset(words(answer))
     return _Known(
         question,
         frozenset(words(question)),
         frozenset(content_words(question)),
-        frozenset(words(answer)),
+        frozenset(names),
+        in_answer,
+        frozenset(word for word in in_answer if any(map(str.isdecimal, word))),
     )
 
 
 def _same(a: _Known, b: _Known) -> bool:
     if jaccard(a.words, b.words) < _ALIKE:
         return False
-    return a.content == b.content or jaccard(a.answer, b.answer) >= _ALIKE
+    if a.content == b.content:
+        return True
+    if (a.names - b.names and b.names - a.names) or a.numbers != b.numbers:
+        return False
+    return jaccard(a.answer, b.answer) >= _ALIKE

@@ -237,7 +237,7 @@ class Run:
             max_tokens=_ANSWER_TOKENS + _WORDING_TOKENS * (self._setting.wordings - 1),
             temperature=_TEMPERATURE,
             random_seed=turn.seed + attempt,
-            schema=schema(self._setting.kind, self._setting.wordings),
+            schema=schema(self._setting.kind, self._setting.wordings, turn.source),
             purpose="generation",
         )
         for _ in range(_WAITS):
