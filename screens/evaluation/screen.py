@@ -341,7 +341,8 @@ class EvaluationScreen(BaseScreen[None]):
         question = "Stop measuring? What was answered is kept; the same run goes on from there."
         if await self.app.push_screen_wait(Confirm("Stop", question)) and self._measuring:
             self._measuring.cancel()
-            self.say("Stopped; measure again to go on.")
+            self.say("")
+            self.app.flash("Stopped; measure the same again to go on from there.")
 
     async def action_copy(self) -> None:
         """Copy the report."""

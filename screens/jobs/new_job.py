@@ -42,9 +42,10 @@ class NewJob(Dialog[JobRequest]):
     class Estimated(Message):
         """What the fields would take, or what is wrong with them."""
 
-        request: JobRequest | None
+        request: JobRequest
         words: str
-        wrong: bool
+        wrong: bool = False
+        launch: bool = False
 
     def __init__(
         self,
@@ -83,30 +84,33 @@ class NewJob(Dialog[JobRequest]):
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        try:
-            self.dismiss(self._request())
-        except PapertuneError as error:
-            self._say(str(error), wrong=True)
+        self._look(launch=True)
 
-    def _look(self) -> None:
+    def _look(self, *, launch: bool = False) -> None:
+        if self._timer is not None:
+            self._timer.stop()  # a look that is still due would take this one's place
         try:
-            self._estimate(self._request())
+            self._estimate(self._request(), launch)
         except PapertuneError as error:
             self._say(str(error), wrong=True)
 
     @work(exclusive=True, exit_on_error=False, group="estimate")
-    async def _estimate(self, request: JobRequest) -> None:
+    async def _estimate(self, request: JobRequest, launch: bool) -> None:
+        """Say what it would take; what is wrong is said here, where it can still be mended."""
         try:
             estimate = await self._ask(request)
             estimate.require(request.budget)
         except PapertuneError as error:
             self.post_message(self.Estimated(request, str(error), wrong=True))
         else:
-            self.post_message(self.Estimated(request, in_words(estimate), wrong=False))
+            self.post_message(self.Estimated(request, in_words(estimate), launch=launch))
 
     def on_new_job_estimated(self, event: Estimated) -> None:
-        """Show it beside the fields."""
-        self._say(event.words, event.wrong)
+        """Show it beside the fields, or be done."""
+        if event.launch:
+            self.dismiss(event.request)
+        else:
+            self._say(event.words, event.wrong)
 
     def _say(self, words: str, wrong: bool) -> None:
         text = "\n".join(map(visible, words.splitlines()))

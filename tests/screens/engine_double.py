@@ -81,7 +81,7 @@ class EngineDouble:
 
     def takes_jobs(self) -> None:
         """Uploads and launches work."""
-        self.server.on("POST", "/v1/files", lambda _: answer(_file(len(self.server.requests))))
+        self.server.on("POST", "/v1/files", lambda upload: answer(_file(upload)))
         self.server.on("POST", _JOBS, self._created)
 
     def _created(self, _: Request) -> Answer:
@@ -111,17 +111,18 @@ def _card(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "type": "base", "created": 1, "capabilities": {}}
 
 
-def _file(number: int) -> dict[str, Any]:
+def _file(upload: Request) -> dict[str, Any]:
+    boundary = upload.body.partition(b"\r\n")[0]
+    head, _, rest = upload.body.partition(b'filename="')[2].partition(b"\r\n\r\n")
     return {
-        "id": f"f{number:07d}-0000-4000-8000-000000000000",
+        "id": "0b4ce1d8-6f1b-4a11-9d7e-000000000001",
         "object": "file",
-        "bytes": 10,
+        "bytes": len(rest.partition(b"\r\n" + boundary)[0]),
         "created_at": 1,
-        "filename": "f.jsonl",
+        "filename": head.partition(b'"')[0].decode(),
         "purpose": "fine-tune",
         "sample_type": "instruct",
         "source": "upload",
-        "num_lines": 1,
     }
 
 

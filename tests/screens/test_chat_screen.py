@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from textual.pilot import Pilot
+from textual.widget import Widget
 from textual.widgets import Static
 
 from screens.chat import ChatScreen
@@ -46,10 +47,16 @@ def shown(screen: ChatScreen) -> str:
     view = screen.query(ExchangeView).last()
     return "\n".join(
         "".join(segment.text for segment in strip)
-        for widget in view.walk_children()
+        for widget in view.query(Widget)
         if not widget.children
         for strip in widget.render_lines(widget.size.region)
     )
+
+
+def asking(app: PapertuneApp) -> str:
+    """The line over the composer: who answers next."""
+    lines = app.screen.query("#asking")
+    return str(lines.first(Static).render()) if lines else ""
 
 
 def said(screen: ChatScreen, part: str) -> str:
@@ -212,12 +219,11 @@ async def test_without_an_engine_the_key_that_starts_it_is_named(
     app = make_app()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("4")
-        words = lambda: str(app.screen.query_one("#asking", Static).render())  # noqa: E731
-        await until(pilot, lambda: "E starts the engine" in words())
+        await until(pilot, lambda: "E starts the engine" in asking(app))
         await ask(pilot)
         assert app.screen.query_one(Composer).text == QUESTION
         await pilot.press("escape", "E")
-        await until(pilot, lambda: TUNED in words())
+        await until(pilot, lambda: TUNED in asking(app))
 
 
 async def test_feedback_and_corrections_are_written_under_the_person_s_name(
