@@ -330,4 +330,8 @@ def _key(event: Event) -> str:
 
 
 def _offline(error: PapertuneError) -> str:
-    return f"{error} A job that trains goes on by itself; this goes on when there is an answer."
+    remedy = f" {error.remedy.rstrip('.')}." if error.remedy else ""
+    return (
+        f"{error.message} A job that trains goes on by itself; this goes on when there is an "
+        f"answer.{remedy}"
+    )

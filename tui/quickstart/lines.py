@@ -24,8 +24,8 @@ def step_lines(event: StepDone) -> Iterator[str]:
     if event.step == StepId.CHAT:
         yield f"    “{event.figures['question']}”"
         for arm in ("tuned", "tuned+sources"):
-            said = event.figures[arm]
-            yield f"    {arm + ':':<{_ARM_WIDTH}} {said['answer']}  ({said['seconds']} s)"
+            if said := event.figures.get(arm):
+                yield f"    {arm + ':':<{_ARM_WIDTH}} {said['answer']}  ({said['seconds']} s)"
 
 
 class Narrator:

@@ -25,7 +25,7 @@ from tui.jobs import JobRequest
 from tui.jobs.prepare import make_ready
 from tui.quickstart.guide import StepId, first_question
 from tui.quickstart.parts import Parts
-from tui.quickstart.plan import Plan, mark, remember
+from tui.quickstart.plan import Plan, mark, marked, remember
 from tui.text import visible
 
 # A folder of papers can hold days of training on a CPU; a first taste must end while one looks on.
@@ -256,7 +256,7 @@ async def _train(
     started = time.monotonic()
     names = await services.jobs.validation_names(job)
     last: LossPoint | None = None
-    async for event in services.jobs.watch(job.id):
+    async for event in services.jobs.watch(job.id, revive=True):
         job = event.job or job
         if event.event == "warning":
             yield StepProgress(StepId.WATCH, {"warning": event.message})
@@ -315,6 +315,8 @@ async def _ask(services: Parts, plan: Plan, model: str) -> StepDone:
     started = time.monotonic()
     text = await asyncio.to_thread(first_question, plan, services.corpus)
     figures: dict[str, Any] = {"question": text}
+    if marked(services.workspace, StepId.CHAT) == model:
+        return StepDone(StepId.CHAT, 0.0, True, figures)
     conversation = services.conversations.start()
     for arm in (Arm.TUNED, Arm.TUNED_SOURCES):
         exchange = services.conversations.asked(conversation, text)
