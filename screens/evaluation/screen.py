@@ -231,8 +231,8 @@ class EvaluationScreen(BaseScreen[None]):
             if self._all or (item.arm == arm and not item.scores["key_phrase"])
         ]
         self.answers.show_rows(rows)
-        what = "answers" if self._all else f"wrong answers of {arm}"
-        self.answers.border_title = Content(f"{len(rows)} {what}")
+        what = "Answers" if self._all else f"Wrong answers of {arm}"
+        self.answers.border_title = Content(f"{what}: {len(rows)}")
 
     def action_all(self) -> None:
         """Every answer, or the tuned arm's wrong ones."""

@@ -105,13 +105,12 @@ def head(view: JobView) -> Content:
             parts.append(f"{view.progress.tokens_per_second:.0f} tokens/s")
     if job.trained_tokens and job.terminal:
         parts.append(f"{job.trained_tokens:,} tokens trained")
-    source = shorten(view.dataset, 60) or "dataset unknown"
-    made = f"{source} → {job.fine_tuned_model}" if job.fine_tuned_model else ""
-    return Content.assemble(
-        (", ".join(parts), "bold"),
-        "\n",
-        (made, "$accent") if made else f"{job.id[:8]}, {job.model} on {source}",
-    )
+    source = shorten(view.dataset, 60)
+    if job.fine_tuned_model:
+        made = (f"{source or job.model} → {job.fine_tuned_model}", "$accent")
+    else:
+        made = (f"{job.id[:8]}, {job.model}" + (f" on {source}" if source else ""), "")
+    return Content.assemble((", ".join(parts), "bold"), "\n", made)
 
 
 def said(view: JobView) -> list[str]:

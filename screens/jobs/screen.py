@@ -331,6 +331,7 @@ class JobsScreen(BaseScreen[None]):
         try:
             status = await self.engine.ensure()
             self.app.flash(f"The engine runs on {status.device}.")
+            self.app.step_done("engine")
         finally:
             self.list_jobs()
 

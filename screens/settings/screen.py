@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from tui.domain.model import ModelCard
     from tui.mistral import Endpoints, EngineControl
 
+_PLACES = ("workspace", "settings", "credentials", "keymap")
 _FITS = 45  # cells of a value that fit at 80 columns
 
 
@@ -144,7 +145,7 @@ class SettingsScreen(BaseScreen[None]):
         if item is not None:
             words = item.text or item.meaning
             # In a narrow list a long path is cut; below it there is room for all of it.
-            whole = f"\n{item.value}" if len(item.value) > _FITS else ""
+            whole = f"\n{item.value}" if item.key in _PLACES and len(item.value) > _FITS else ""
             self.query_one("#about", Static).update(Content(words + whole))
         self.refresh_bindings()
 

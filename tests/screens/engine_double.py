@@ -100,7 +100,8 @@ class EngineDouble:
         after = int(request.query.partition("after=")[2].partition("&")[0] or -1)
         points = [point for point in self.points if point["step"] > after]
         progress = {"step": self.points[-1]["step"] if self.points else 0, "steps": 120}
-        return answer({"points": points, "progress": progress, "device": "cuda"})
+        files = {"transfer": "a-v1.validation-transfer.jsonl"}
+        return answer({"points": points, "progress": progress, "device": "cuda", "files": files})
 
 
 def point(step: int, loss: float, **validation: float) -> dict[str, Any]:
