@@ -73,6 +73,17 @@ async def test_a_prefix_is_sent_as_the_beginning_of_the_answer(
     assert last == {"role": "assistant", "content": "Well,", "prefix": True}
 
 
+async def test_a_schema_is_sent_as_the_form_of_the_answer(
+    server: FaultServer, client: Client
+) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": ["b"]}}}
+    server.on("POST", CHAT, answer(completion("{}")))
+    await client.chat(ChatRequest("m", (Turn("user", "Q"),), schema=schema))
+    sent = server.requests[0].json()["response_format"]
+    assert sent["type"] == "json_schema"
+    assert sent["json_schema"]["schema"] == schema
+
+
 async def test_a_stream_arrives_in_pieces_and_ends_with_reason_and_usage(
     server: FaultServer, client: Client, ledger: Ledger
 ) -> None:

@@ -36,7 +36,6 @@ _LONGEST = 20_000
 _SHOWN_BACK = 600
 _LONGEST_QUOTE = 500
 _MOST_QUOTES = 100
-_STRING = {"type": "string"}
 _FENCED = re.compile(r"\A```(?:json)?\s*\n(.*?)\n?```\Z", re.DOTALL)
 # A text of so many words in the language of `STOP_WORDS` has at least one of them.
 _TELLING_WORDS = 8
@@ -75,13 +74,16 @@ def schema(kind: Kind, wordings: int, source: str) -> dict[str, Any]:
     then cannot misquote.
     """
     sentences = _sentences(source)
-    properties: dict[str, Any] = {"quote": {"enum": sentences} if sentences else _STRING}
+    properties: dict[str, Any] = {
+        "quote": {"enum": sentences} if sentences else _string(_LONGEST_QUOTE)
+    }
     if kind is Kind.SUMMARY:
-        properties["summary"] = _STRING
+        properties["summary"] = _string(2_000)
     else:
         others = max(0, wordings - 1)
-        listed = {"type": "array", "items": _STRING, "minItems": others, "maxItems": others}
-        properties |= dict.fromkeys(("question", "answer", "key_phrase"), _STRING)
+        question = _string(300)
+        listed = {"type": "array", "items": question, "minItems": others, "maxItems": others}
+        properties |= {"question": question, "answer": _string(400), "key_phrase": _string(80)}
         if others:
             properties["wordings"] = listed
     return {
@@ -93,6 +95,11 @@ def schema(kind: Kind, wordings: int, source: str) -> dict[str, Any]:
 
 
 Answer = QaAnswer | SummaryAnswer
+
+
+def _string(longest: int) -> dict[str, Any]:
+    """A string that ends, where a small model would go on for ever."""
+    return {"type": "string", "minLength": 1, "maxLength": longest}
 
 
 def _sentences(source: str) -> list[str]:
