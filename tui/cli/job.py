@@ -113,10 +113,14 @@ def list_jobs(workspace: Path | None, as_json: bool, endpoint: str | None) -> No
     """All jobs, newest first."""
     services = _services(workspace)
     jobs = services.run(services.jobs.list(endpoint))
+    off = endpoint is None and services.engine.address() is None
+    if off:
+        say("The local engine is not running, so its jobs are not listed.")
+        say("Start it with: papertune engine start")
     if as_json:
         emit([_document(job, services.jobs.dataset_of(job.id)) for job in jobs])
         return
-    if not jobs:
+    if not jobs and not off:
         show("No jobs. Launch one: papertune job create --dataset NAME --model MODEL")
     for job in jobs:
         show(_line(job, services.jobs.dataset_of(job.id)))
