@@ -51,10 +51,14 @@ class JobsScreen(BaseScreen[None]):
 
     @dataclass
     class Listed(Message):
-        """The jobs there are, with the dataset of each, and whether the engine runs."""
+        """The jobs there are, with the dataset of each, and whether the engine runs.
+
+        `newest` is the newest job of this workspace, also while the engine cannot be asked for it.
+        """
 
         jobs: list[tuple[Job, str]]
         engine: EngineStatus
+        newest: str
 
     @dataclass
     class Loaded(Message):
@@ -132,7 +136,8 @@ class JobsScreen(BaseScreen[None]):
         engine = await self.engine.status()
         jobs = await self.jobs.list()
         named = [(job, await asyncio.to_thread(self.jobs.dataset_of, job.id)) for job in jobs]
-        self.post_message(self.Listed(named, engine))
+        newest = await asyncio.to_thread(self.jobs.newest)
+        self.post_message(self.Listed(named, engine, newest or ""))
 
     def _relist(self) -> None:
         if self.is_current and any(not job.terminal for job in self._listed.values()):
@@ -156,11 +161,17 @@ class JobsScreen(BaseScreen[None]):
         jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
         if not self._launching:
             self.say(f"{jobs}, {running} under way · {engine}" if rows else engine)
-            self._nothing(event.engine)
+            self._nothing(event.engine, event.newest)
         self.refresh_bindings()
 
-    def _nothing(self, engine: EngineStatus) -> None:
+    def _nothing(self, engine: EngineStatus, newest: str) -> None:
         key = self.app.key_for
+        if newest and not engine.running:
+            words = (
+                f"The local engine is off, which keeps the jobs; {key('jobs.engine')} starts it."
+            )
+            self.query_one("#empty", Static).update(Content(words))
+            return
         words = (
             f"No jobs yet.\n\nPress {key('jobs.new')} to fine-tune a model on a frozen dataset. "
             "It runs on this machine and goes on when you leave."

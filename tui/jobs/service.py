@@ -221,7 +221,7 @@ class Jobs:
 
         None also while its endpoint cannot be asked: a job that trains goes on by itself.
         """
-        job_id = await asyncio.to_thread(self._store.newest_job)
+        job_id = await asyncio.to_thread(self.newest)
         if job_id is None:
             return None
         try:
@@ -229,6 +229,10 @@ class Jobs:
         except PapertuneError:
             return None
         return None if job.terminal else job
+
+    def newest(self) -> str | None:
+        """The newest job that this workspace launched, without asking its endpoint."""
+        return self._store.newest_job()
 
     def newest_for(self, dataset: str) -> str | None:
         """The newest job on a dataset version (`name@v2`) that this workspace launched."""

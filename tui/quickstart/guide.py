@@ -17,6 +17,7 @@ from tui.domain.errors import NotFoundError, PapertuneError
 from tui.domain.job import Job, JobStatus
 from tui.evaluation import Evaluator
 from tui.jobs import Jobs
+from tui.mistral import EngineOff, Unreachable
 from tui.quickstart.plan import SAMPLE_QUESTION, Plan, mark, marked, recall
 from tui.storage.workspace import Workspace
 
@@ -104,6 +105,12 @@ _AFTER = {
 }
 """What may come after the last step, for the sample and for one's own papers; fits 80 columns."""
 
+_WATCH = next(step for step in STEPS if step.id is StepId.WATCH)
+# In its place while the engine is off, which alone knows how far the job is.
+_ENGINE = replace(
+    _WATCH, action="jobs.engine", title="Start the engine", hint="your job is kept there"
+)
+
 _FAILED = (JobStatus.FAILED, JobStatus.FAILED_VALIDATION, JobStatus.CANCELLED)
 
 
@@ -155,9 +162,15 @@ class Guide:
         plan = self.plan
         if plan is None:
             return None
-        job = await self.job(plan)
         # A folder of papers brings no questions, so there is nothing to measure with yet.
         steps = [step for step in STEPS if plan.sample or step.id is not StepId.EVALUATE]
+        done = Progress(None, len(steps), len(steps), next=_AFTER[plan.sample])
+        try:
+            job = await self._newest(plan)
+        except EngineOff:
+            if await asyncio.to_thread(self._ended, plan):
+                return done
+            return Progress(_ENGINE, steps.index(_WATCH) + 1, len(steps))
         for number, step in enumerate(steps, start=1):
             if not await asyncio.to_thread(self._done, step.id, plan, job):
                 prefill = _prefill(step.id, plan, job)
@@ -169,21 +182,36 @@ class Guide:
                     question = await asyncio.to_thread(first_question, plan, self._corpus)
                     prefill["question"] = question
                 return Progress(step, number, len(steps), prefill)
-        return Progress(None, len(steps), len(steps), next=_AFTER[plan.sample])
+        return done
 
     async def job(self, plan: Plan) -> Job | None:
         """The newest job on the plan's newest version that has not failed.
 
-        None also while the engine cannot be asked: then the next step is to start one, which
-        brings the engine back and finds the job again.
+        None also while the engine cannot be asked.
         """
+        try:
+            return await self._newest(plan)
+        except EngineOff:
+            return None
+
+    async def _newest(self, plan: Plan) -> Job | None:
+        """As `job`, but raises EngineOff where there is a job that only its engine knows."""
         try:
             version = await asyncio.to_thread(self._datasets.version, plan.dataset)
             job_id = await asyncio.to_thread(self._jobs.newest_for, version.name)
             job = await self._jobs.get(job_id) if job_id else None
+        except (EngineOff, Unreachable):
+            raise EngineOff from None
         except PapertuneError:
             return None
         return None if job is None or job.status in _FAILED else job
+
+    def _ended(self, plan: Plan) -> bool:
+        """Whether the last step was done, told without the engine."""
+        if not plan.sample:
+            return bool(marked(self._workspace, StepId.CHAT))
+        name = self._datasets.version(plan.dataset).name
+        return any(report.dataset == name for report in self._evaluator.runs())
 
     def _done(self, step: StepId, plan: Plan, job: Job | None) -> bool:
         if step is StepId.PAPERS:
