@@ -115,9 +115,12 @@ class ChatScreen(BaseScreen[None]):
         endpoint = card.endpoint if card and card.id == wanted else settings.endpoint
         try:
             self.post_message(self.Picked(await self.chat.pick(wanted or None, endpoint)))
-        except EngineOff:
+        except PapertuneError as error:
             self.session.card = None
             self._show_asking()
+            self.refresh_bindings()
+            if not isinstance(error, EngineOff):  # the line over the composer says that one
+                raise
 
     def on_chat_screen_picked(self, event: Picked) -> None:
         """Ask this one from now on."""
@@ -134,8 +137,12 @@ class ChatScreen(BaseScreen[None]):
             who = f" · {session.model}{mode}"
             words = Content.assemble((f" {session.arm.value}", "bold"), (who, "$muted"))
         else:
-            key = self.app.key_for("chat.engine")
-            words = Content.styled(f" No model to ask: {key} starts the engine", "$warning")
+            endpoint = self.gate.settings.endpoint
+            start, settings = self.app.key_for("chat.engine"), self.app.key_for("app.settings")
+            what = (
+                f"{start} starts the engine" if endpoint == "local" else f"see {settings} Settings"
+            )
+            words = Content.styled(f" No model to ask at {endpoint}: {what}", "$warning")
         self.query_one("#asking", Static).update(words)
 
     def action_arm(self) -> None:
@@ -176,8 +183,7 @@ class ChatScreen(BaseScreen[None]):
             self.app.flash(f"An answer is coming; {self.app.key_for('chat.stop')} stops it.")
             return
         if self.session.card is None:
-            leave, engine = self.app.key_for("composer.leave"), self.app.key_for("chat.engine")
-            self.app.flash(f"There is no model to ask yet: {leave}, then {engine} starts one.")
+            self.app.flash("There is no model to ask yet; the line above says what to do.")
             self.pick()
             return
         self.query_one(Composer).text = ""

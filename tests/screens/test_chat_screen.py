@@ -226,6 +226,17 @@ async def test_without_an_engine_the_key_that_starts_it_is_named(
         await until(pilot, lambda: TUNED in asking(app))
 
 
+async def test_without_a_key_for_the_endpoint_settings_are_named(
+    make_app: Make, engine: EngineDouble, services: Services
+) -> None:
+    services.settings = replace(services.settings, endpoint="mistral")
+    app = make_app()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("4")
+        await until(pilot, lambda: "at mistral: see 6 Settings" in asking(app))
+        await until(pilot, lambda: "no key" in status(pilot))
+
+
 async def test_feedback_and_corrections_are_written_under_the_person_s_name(
     make_app: Make, engine: EngineDouble, services: Services
 ) -> None:
