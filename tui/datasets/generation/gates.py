@@ -17,6 +17,9 @@ LEAST_QUOTE = 6
 _LEAST_SUMMARY = 20
 _LONGEST_QUESTION = 60  # words
 _LONGEST_ANSWER = 120
+# Runs of three words: prose repeats hardly any of them.
+_LOOP_RUNS = 15
+_LOOP_SHARE = 0.6
 
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _WORK = (
@@ -72,6 +75,7 @@ def refuse_pair(candidate: Candidate, questions: QuestionIndex) -> Refusal | Non
     """The first gate that a pair does not pass; None when it passes all."""
     return (
         _quote(candidate.quote, candidate.source)
+        or _loops(candidate.answer)
         or _holds_the_answer(candidate)
         or _stands_alone(candidate)
         or _gives_away(candidate)
@@ -82,6 +86,7 @@ def refuse_pair(candidate: Candidate, questions: QuestionIndex) -> Refusal | Non
 def refuse_summary(summary: str, quote: str, source: str) -> Refusal | None:
     """The first gate that a summary does not pass; None when it passes all."""
     refusal = _quote(quote, source)
+    refusal = refusal or _loops(summary)
     if refusal is not None:
         return refusal
     if len(words(summary)) < _LEAST_SUMMARY:
@@ -118,6 +123,15 @@ def _quote(quote: str, source: str) -> Refusal | None:
         return Refusal("quote-short", f"“{quote}” has fewer than {LEAST_QUOTE} words")
     if not quotes.holds(source, quote):
         return Refusal("quote-absent", f"“{quote}” does not stand in the passage")
+    return None
+
+
+def _loops(text: str) -> Refusal | None:
+    """Small models come to say the same again and again."""
+    found = words(text)
+    runs = list(zip(found, found[1:], found[2:], strict=False))
+    if len(runs) >= _LOOP_RUNS and len(set(runs)) < _LOOP_SHARE * len(runs):
+        return Refusal("loops", "it says the same again and again")
     return None
 
 

@@ -340,7 +340,7 @@ class Run:
         report = self._datasets.add_examples(self._setting.name, [example])
         if report.failed:
             refusal = gates.Refusal("invalid", report.failures[0].reason)
-        elif report.skipped:
+        elif report.skipped and refusal is None:
             refusal = gates.Refusal("duplicate", "the dataset holds exactly that already")
         said: dict[str, Any] = {
             "question": example.question,
