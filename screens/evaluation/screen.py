@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 _REPAINT_EVERY = 5  # answers between two words in the status line
 _BARS_FIT = 130  # columns of a screen that shows the runs beside the report
+_BARS_FIT_ALONE = 76  # columns of one that shows the report alone
 _AIR = 34  # lines of a screen that has room for blank ones
 
 
@@ -107,7 +108,8 @@ class EvaluationScreen(BaseScreen[None]):
                 yield VirtualList(RUN_COLUMNS, selectable=False, id="runs")
                 yield Static(id="empty")
             with Vertical(id="right"):
-                yield Static(id="report")
+                with VerticalScroll(id="sheet"):
+                    yield Static(id="report")
                 yield VirtualList(ITEM_COLUMNS, selectable=False, id="items")
                 yield ReaderPane(id="item")
 
@@ -216,7 +218,8 @@ class EvaluationScreen(BaseScreen[None]):
 
     def _draw_report(self) -> None:
         if self.report is not None:
-            bars = self.size.width >= _BARS_FIT or self.has_class("-narrow")
+            width = self.size.width
+            bars = width >= _BARS_FIT or (self.has_class("-narrow") and width >= _BARS_FIT_ALONE)
             airy = self.size.height >= _AIR
             content = report_content(self.report, bars=bars, airy=airy)
             self.query_one("#report", Static).update(content)
