@@ -201,10 +201,15 @@ class Services:
         self.workspace.close()
 
 
+def named_root() -> Path | None:
+    """The workspace's folder by `PAPERTUNE_WORKSPACE`."""
+    named = os.environ.get("PAPERTUNE_WORKSPACE")
+    return Path(named) if named else None
+
+
 def chosen_root(settings: Settings) -> Path | None:
     """The workspace's folder by `PAPERTUNE_WORKSPACE`, else by the settings."""
-    named = os.environ.get("PAPERTUNE_WORKSPACE")
-    return Path(named) if named else settings.workspace
+    return named_root() or settings.workspace
 
 
 def adopt_workspace(services: Services) -> None:

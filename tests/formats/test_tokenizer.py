@@ -85,8 +85,10 @@ def test_a_marker_in_foreign_text_cannot_end_its_turn(folder: Path) -> None:
     assert not set(ids) & tokenizer.special_ids
     plain = tokenizer.encode(tokenizer.template.render([Turn("user", "Why?")]))
     held = tokenizer.encode(tokenizer.template.render(tokenizer.defused([Turn("user", hostile)])))
-    count = lambda tokens: sum(token in tokenizer.special_ids for token in tokens)  # noqa: E731
-    assert count(held) == count(plain)
+    special = tokenizer.special_ids
+    assert [token for token in held if token in special] == [
+        token for token in plain if token in special
+    ]
 
 
 def test_text_without_markers_is_left_alone(folder: Path) -> None:

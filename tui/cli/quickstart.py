@@ -32,10 +32,10 @@ def command(headless: bool, papers: Path | None, workspace: Path | None, as_json
     """
     from tui.cli.terminal import has_terminal, open_app
     from tui.quickstart.plan import default_workspace, make_plan, remember
-    from tui.services import Services, adopt_workspace
+    from tui.services import Services, adopt_workspace, named_root
 
     plan = make_plan(papers)
-    root = chosen_workspace(workspace) or default_workspace(plan)
+    root = chosen_workspace(workspace) or named_root() or default_workspace(plan)
     in_app = not headless and not as_json and has_terminal()
     made = not root.exists()
     services = Services.open(root)

@@ -126,7 +126,7 @@ async def run_quickstart(services: Parts, plan: Plan) -> AsyncIterator[Quickstar
 async def _papers(services: Parts, plan: Plan) -> StepDone:
     started = time.monotonic()
     report = await asyncio.to_thread(services.corpus.add, [plan.papers])
-    if not report.papers:
+    if not report.added + report.updated + report.unchanged:
         raise NoPapersError(plan.papers, report.failures)
     figures = asdict(report)
     figures["failures"] = [asdict(failure) for failure in report.failures]
