@@ -30,6 +30,8 @@ from tui.themes import DEFAULT, themes, variable_defaults
 from widgets.status import GuideStep, Notice, Status, Tone
 
 if TYPE_CHECKING:
+    from textual.driver import Driver
+
     from tui.jobs import WatchEvent
 
 
@@ -73,6 +75,17 @@ class ShellApp(App[object], inherit_bindings=False):
         # Nothing here moves for its own sake: animation is bytes on the wire.
         self.animation_level = "none"
         self.set_keymap(self.keymap.keys)
+
+    def get_driver_class(self) -> type[Driver]:
+        """On a terminal a driver that outlasts it; a browser has one of its own."""
+        from textual.drivers.linux_driver import LinuxDriver
+
+        chosen = super().get_driver_class()
+        if chosen is LinuxDriver:
+            from screens.base.driver import LastingDriver
+
+            return LastingDriver
+        return chosen
 
     def on_mount(self) -> None:
         """Leave properly when the terminal goes away or the process is told to end."""
