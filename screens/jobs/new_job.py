@@ -144,7 +144,8 @@ def in_words(estimate: Estimate) -> str:
     rate = estimate.hyperparameters.learning_rate
     lines = [
         f"{estimate.steps} steps, {estimate.epochs:.1f} epochs over {estimate.examples} examples",
-        f"{about}{estimate.tokens:,} tokens{time}{cost}, learning rate {rate:g}",
+        f"{about}{estimate.tokens:,} tokens{time}{cost}, "
+        + (f"learning rate {rate:g}" if rate else "the model's own learning rate"),
     ]
     if estimate.truncated:
         lines.append(f"{estimate.truncated} examples are longer than the context and will be cut")

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tui.formats.tokenizer import ModelTokenizer
 
 _EPOCHS = 3.0
-_LEARNING_RATE = 1e-4
 _SEQ_LEN = 2048
 _RANK = 16
 _BATCH = 4
@@ -141,7 +140,7 @@ def _settle(
     given = request.hyperparameters
     settled = replace(
         given,
-        learning_rate=given.learning_rate or defaults.get("learning_rate", _LEARNING_RATE),
+        learning_rate=given.learning_rate or defaults.get("learning_rate"),
         seq_len=given.seq_len or int(defaults.get("seq_len", _SEQ_LEN)),
     )
     rank = request.options.get("lora_rank") or defaults.get("lora_rank", _RANK)
