@@ -98,9 +98,9 @@ class Chat:
         return max(tuned, key=lambda card: int(card.raw.get("created", 0))) if tuned else cards[0]
 
     async def models(self, endpoint: str | None = None) -> list[ModelCard]:
-        """The models of an endpoint that are in use, as it lists them."""
+        """The models of an endpoint that are in use and can chat, as it lists them."""
         client = self._endpoints.client(endpoint)
-        return [card for card in await client.models() if not card.archived]
+        return [card for card in await client.models() if not card.archived and _chats(card)]
 
     async def ask(self, question: Question) -> AsyncGenerator[SourcesFound | Piece | Answer, None]:
         """Stream the answer: first the sources, then pieces, last the whole `Answer`.
@@ -205,6 +205,12 @@ class Chat:
 
     def _passage_text(self, passage: str) -> str:
         return self._corpus.passage(passage).text
+
+
+def _chats(card: ModelCard) -> bool:
+    """Whether a card says that its model chats; one that says nothing is given the benefit."""
+    capabilities = card.raw.get("capabilities")
+    return not isinstance(capabilities, dict) or bool(capabilities.get("completion_chat", True))
 
 
 def _papers(question: Question, sources: Sequence[Source]) -> set[str]:
