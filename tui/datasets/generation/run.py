@@ -178,6 +178,10 @@ class Run:
         except _OutOfBudgetError:
             self._turns.release(unit.id, number)
             return []
+        except asyncio.CancelledError:
+            if not self._client.endpoint.outside:  # asking the local engine again costs nothing
+                self._turns.release(unit.id, number)
+            raise
         except ApiError as error:
             return self._not_answered(turn, error)
         except AnswerError as error:

@@ -100,6 +100,9 @@ class Generator:
             mix=shares,
             turns=turns_of(kind, shares) if count else 1,
         )
+        turns = Turns(self._workspace, name, kind, model_id)
+        if not client.endpoint.outside:
+            turns.release_stale()
         run = Run(
             setting,
             units,
@@ -107,7 +110,7 @@ class Generator:
             corpus=self._corpus,
             datasets=self._datasets,
             gate=self._gate,
-            turns=Turns(self._workspace, name, kind, model_id),
+            turns=turns,
             prompts=self._prompts,
             questions=questions,
             meter=allowed,

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from tui.domain.example import Kind
 from tui.storage.workspace import Workspace
 
+# Longer than any call waits for the local engine, its retries included.
+_STALE_SECONDS = 1_800.0
+
 
 @dataclass(frozen=True, slots=True)
 class FailedTurn:
@@ -54,6 +57,15 @@ class Turns:
                 "DELETE FROM generation WHERE dataset = ? AND kind = ? AND model = ? "
                 "AND unit = ? AND turn = ? AND status = 'asked'",
                 (*self._key, unit, turn),
+            )
+
+    def release_stale(self) -> None:
+        """Give back turns that a killed run left and that no run can still wait for."""
+        with self._workspace.transaction() as connection:
+            connection.execute(
+                "DELETE FROM generation WHERE dataset = ? AND kind = ? AND model = ? "
+                "AND status = 'asked' AND asked_at < ?",
+                (*self._key, time.time() - _STALE_SECONDS),
             )
 
     def answered(self, unit: str, turn: int, *, accepted: int, rejected: int, tokens: int) -> None:
