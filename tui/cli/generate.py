@@ -125,9 +125,7 @@ def _print_end(done: GenerationFinished) -> None:
         + f", {done.failed} without a usable answer; {done.tokens} tokens"
     )
     if done.lost:
-        say(
-            f"{done.lost} passages were under way when a run was ended; they are not paid for twice."
-        )
+        say(f"{done.lost} passages were under way when a run ended; nothing is paid twice.")
     if done.stopped == "finished" and not done.message:
         say("Every passage has had its turn.")
     elif done.stopped == "count":
