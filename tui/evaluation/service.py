@@ -34,7 +34,7 @@ TESTS = {"memory": Role.TEST_MEMORY, "transfer": Role.TEST_TRANSFER}
 ALL_ARMS = tuple(Arm)
 
 # Findings are answered in a sentence; what runs on longer is wrong at a price.
-_ANSWER_TOKENS = 40
+_ANSWER_TOKENS = 32
 # One question is prepared while another is answered; the cores are the limit, not the waiting.
 _CONCURRENCY = 2
 
