@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from widgets.status import KeyBar, StatusLine
 
@@ -21,6 +22,17 @@ async def until(pilot: Pilot[Any], met: Callable[[], object], seconds: float = 2
         assert time.monotonic() < end, f"{met} never came true; status: {status(pilot)!r}"
         await pilot.pause()
         await asyncio.sleep(0.01)
+
+
+async def dialog(pilot: Pilot[Any], kind: type[Screen[Any]]) -> None:
+    """Wait until a dialog of `kind` is on top and takes keys; before that they would be lost."""
+
+    def takes_keys() -> bool:
+        screen = pilot.app.screen
+        drawn = isinstance(screen, kind) and bool(screen.query("*"))
+        return drawn and (screen.focused is not None or not screen.focus_chain)
+
+    await until(pilot, takes_keys)
 
 
 async def write(pilot: Pilot[Any], text: str) -> None:

@@ -13,7 +13,7 @@ from screens.chat import ChatScreen
 from screens.chat.transcript import ExchangeView
 from tests.mistral.faults import answer
 from tests.screens.engine_double import BASE, TUNED, EngineDouble
-from tests.screens.pilots import footer, status, until
+from tests.screens.pilots import dialog, footer, status, until
 from tui.app import PapertuneApp
 from tui.domain.chat import Arm
 from tui.services import Services
@@ -145,12 +145,12 @@ async def test_a_first_send_outside_asks_and_sends_nothing_without_a_yes(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await chat(pilot)
         await ask(pilot)
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("n")
         await until(pilot, lambda: "Nothing was sent" in said(screen, ".facts"))
         assert not engine.asked
         await pilot.press("r")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: "tuned+sources" in said(screen, ".facts"))
     assert services.settings.consented == ("lab",)
@@ -189,7 +189,7 @@ async def test_a_hostile_answer_is_only_text(make_app: Make, engine: EngineDoubl
         assert "[/foo] [bold] what?" in drawn and "[@click=app.quit]press[/]" in drawn
         assert not set(drawn) & {"\x1b", "\x07", "\u202e"}
         await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is screen)
         assert app.is_running
@@ -247,7 +247,7 @@ async def test_feedback_and_corrections_are_written_under_the_person_s_name(
         await ask(pilot)
         await until(pilot, lambda: "tuned+sources" in said(screen, ".facts"))
         await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("j", "enter")
         await until(pilot, lambda: "Recorded" in status(pilot))
     kept = services.feedback.all()[0]

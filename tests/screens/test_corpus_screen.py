@@ -11,7 +11,7 @@ from textual.widgets import Input
 from screens.corpus import CorpusScreen
 from screens.corpus.adding import Adding
 from screens.corpus.problems import ProblemsScreen
-from tests.screens.pilots import footer, status, until, write
+from tests.screens.pilots import dialog, footer, status, until, write
 from tui.app import PapertuneApp
 from tui.domain.errors import UsageError
 from tui.services import Services
@@ -118,7 +118,7 @@ async def test_the_selection_is_tagged_and_marked_private(
         await pilot.press("space", "space")
         assert len(corpus_screen(app).listing.selection) == 2
         await pilot.press("t")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await write(pilot, "fen")
         await pilot.press("enter")
         await until(pilot, lambda: services.corpus.count("tag:fen") == 2)
@@ -133,12 +133,12 @@ async def test_papers_leave_the_corpus_only_after_a_yes(make_app: Make, services
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: status(pilot) == "3 papers")
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, CorpusScreen))
         assert services.corpus.totals().papers == 3
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: services.corpus.totals().papers == 2)
 
@@ -150,11 +150,11 @@ async def test_the_selection_becomes_examples_of_a_new_dataset(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: status(pilot) == "3 papers")
         await pilot.press("space", "d")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
         await until(pilot, lambda: "Into which" in str(app.screen.query_one(".frame").border_title))
         await pilot.press("j", "enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await write(pilot, "summaries")
         await pilot.press("enter")
         await until(pilot, lambda: "1 examples added to summaries" in status(pilot))
@@ -168,7 +168,7 @@ async def test_a_folder_is_added_and_what_failed_is_listed_with_its_reason(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: app.screen.has_class("-nothing"))
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         app.screen.query_one(Input).value = str(template / "papers")
         await pilot.press("enter")
         await until(pilot, lambda: "3 added, 1 failed · ! shows why" in status(pilot))
@@ -184,7 +184,7 @@ async def test_a_path_that_is_not_there_is_said_in_the_dialog(make_app: Make) ->
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: status(pilot) == "3 papers")
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await write(pilot, "/nowhere/at/all")
         await pilot.press("enter")
         assert "nothing at /nowhere" in str(app.screen.query_one(".note").render())
@@ -229,7 +229,7 @@ async def test_an_ingest_that_fails_is_said_and_the_progress_line_goes(
 
         monkeypatch.setattr(services.corpus, "add", broken)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         app.screen.query_one(Input).value = str(template)
         await pilot.press("enter")
         await until(pilot, lambda: "cannot be read. Choose another." in status(pilot))

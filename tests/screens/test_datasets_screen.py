@@ -14,7 +14,7 @@ from screens.datasets import DatasetsScreen
 from screens.datasets.queue import ReviewQueue
 from screens.datasets.report import ReportScreen
 from screens.datasets.review import ReviewScreen
-from tests.screens.pilots import footer, status, until, write
+from tests.screens.pilots import dialog, footer, status, until, write
 from tui.app import PapertuneApp
 from tui.domain.example import Status
 from tui.services import Services
@@ -61,7 +61,7 @@ async def test_without_a_dataset_only_what_makes_one_is_offered(empty_services: 
         await until(pilot, lambda: "Freeze" not in footer(pilot))
         assert "Press a to make one" in str(app.screen.query_one("#empty").render())
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await write(pilot, "Bad Name")
         await pilot.press("enter")
         assert "cannot be a dataset's name" in str(app.screen.query_one(".note").render())
@@ -80,9 +80,9 @@ async def test_pairs_are_added_from_a_file_and_refusals_are_shown(
     async with app.run_test(size=(80, 24)) as pilot:
         await to_datasets(pilot)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         app.screen.query_one(Input).value = str(pairs)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ReportScreen))
@@ -188,7 +188,7 @@ async def test_from_drafts_to_a_frozen_version_by_keys(make_app: Make, services:
     async with app.run_test(size=(80, 24)) as pilot:
         await to_datasets(pilot)
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ReportScreen))
         assert "train" in app.screen.query_one(Reader).document.text
@@ -218,7 +218,7 @@ async def test_shares_that_cannot_be_are_refused_in_the_dialog(make_app: Make, a
     async with app.run_test(size=(80, 24)) as pilot:
         await to_datasets(pilot)
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         app.screen.query_one(Input).value = answer
         await pilot.press("enter")
         await pilot.pause()

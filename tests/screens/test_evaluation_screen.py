@@ -14,7 +14,7 @@ from screens.evaluation import EvaluationScreen
 from tests.screens.conftest import FINDINGS, PAPERS
 from tests.screens.engine_double import TUNED, EngineDouble
 from tests.screens.finished_run import MODEL, finish_run
-from tests.screens.pilots import status, until
+from tests.screens.pilots import dialog, status, until
 from tui.app import PapertuneApp
 from tui.domain.example import Role
 from tui.services import Services
@@ -116,9 +116,9 @@ async def test_a_model_is_measured_on_a_dataset_and_the_run_is_shown(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await evaluation(pilot)
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
         await until(pilot, lambda: screen.runs.count == 1)
         await until(pilot, lambda: screen.report is not None)
@@ -136,14 +136,14 @@ async def test_measuring_stops_after_a_yes_and_goes_on_from_there(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await evaluation(pilot)
         await pilot.press("n")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
         await until(pilot, lambda: "esc stops" in status(pilot))
         await until(pilot, lambda: engine.asked)
         await pilot.press("escape")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: "Stopped" in status(pilot))
         assert screen.runs.count == 0

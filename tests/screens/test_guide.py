@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.pilot import Pilot
 
 from screens.datasets.report import ReportScreen
-from tests.screens.pilots import status, until
+from tests.screens.pilots import dialog, status, until
 from tui.app import PapertuneApp
 from tui.quickstart.plan import make_plan, remember
 from tui.services import Services
@@ -19,22 +19,22 @@ async def test_each_step_is_done_by_the_key_that_the_bar_names(empty_services: S
     async with app.run_test(size=(80, 24)) as pilot:
         await _at(pilot, "Step 1 of 9", "press a")
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
         await _at(pilot, "Step 2 of 9", "press 2 then a")
         await pilot.press("2")
         await _at(pilot, "Step 2 of 9", "press a")
         await until(pilot, lambda: status(pilot) == "0 datasets")
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
         await _at(pilot, "Step 3 of 9", "press s")
         await pilot.press("s")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, ReportScreen))
         await pilot.press("escape")

@@ -15,7 +15,7 @@ from screens.jobs import JobsScreen
 from screens.jobs.detail import JobView
 from screens.jobs.new_job import NewJob
 from tests.screens.engine_double import BASE, JOB, EngineDouble, point
-from tests.screens.pilots import footer, status, until
+from tests.screens.pilots import dialog, footer, status, until
 from tui.app import PapertuneApp
 from tui.domain.example import Kind, Status
 from tui.domain.job import Job, JobStatus, LossPoint
@@ -152,12 +152,12 @@ async def test_a_job_is_stopped_only_after_a_yes(make_app: Make, engine: EngineD
         await jobs(pilot)
         await until(pilot, lambda: "Stop" in footer(pilot))
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, JobsScreen))
         assert not engine.server.asked("POST", f"/v1/fine_tuning/jobs/{JOB}/cancel")
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: "Stop" not in footer(pilot))
     assert len(engine.server.asked("POST", f"/v1/fine_tuning/jobs/{JOB}/cancel")) == 1

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from screens.settings import SettingsScreen
 from tests.mistral.faults import answer
 from tests.screens.engine_double import TUNED, EngineDouble
-from tests.screens.pilots import footer, status, until, write
+from tests.screens.pilots import dialog, footer, status, until, write
 from tui.app import PapertuneApp
 from tui.keymap import check
 from tui.services import Services
@@ -57,7 +57,7 @@ async def test_the_person_changes_for_reviews_and_feedback_at_once(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await settings(pilot, "person")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await pilot.press("ctrl+a", "ctrl+k")
         await write(pilot, "grace")
         await pilot.press("enter")
@@ -71,7 +71,7 @@ async def test_another_theme_is_drawn_and_saved(make_app: Make, engine: EngineDo
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await settings(pilot, "theme")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("j", "enter")
         await until(pilot, lambda: cell(screen, "theme") == "papertune-light")
         assert app.theme == "papertune-light"
@@ -86,18 +86,18 @@ async def test_a_key_is_stored_for_its_owner_only_and_never_drawn(
     async with app.run_test(size=(120, 40)) as pilot:
         screen = await settings(pilot, "endpoint:mistral")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         app.screen.query_one(TextInput).value = KEY
         await pilot.pause()
         pictures.append(app.export_screenshot())
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("end", "enter")
         await until(pilot, lambda: "…9f3a (file)" in cell(screen, "endpoint:mistral"))
         await until(pilot, lambda: "t tests it" in status(pilot))
         pictures.append(app.export_screenshot())
         await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         pictures.append(app.export_screenshot())
         mode = stat.S_IMODE(services.credentials.file.stat().st_mode)
         await pilot.press("y")
@@ -119,7 +119,7 @@ async def test_a_key_from_the_environment_is_told_and_cannot_be_forgotten_here(
         screen = await settings(pilot, "endpoint:mistral")
         assert "key …9f3a (environment)" in cell(screen, "endpoint:mistral")
         await pilot.press("f")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: "unset MISTRAL_API_KEY" in status(pilot))
 
@@ -131,7 +131,7 @@ async def test_an_endpoint_is_added_tested_and_removed_with_all_that_hangs_on_it
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await settings(pilot)
         await pilot.press("a")
-        await until(pilot, lambda: isinstance(app.screen, Prompt))
+        await dialog(pilot, Prompt)
         await write(pilot, "mistral")
         await pilot.press("enter")
         assert "already" in str(app.screen.query_one(".note").render())
@@ -143,7 +143,7 @@ async def test_an_endpoint_is_added_tested_and_removed_with_all_that_hangs_on_it
         assert "http" in str(app.screen.query_one(".note").render())
         app.screen.query_one(TextInput).value = engine.server.url + "/v1/"
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("enter")
         await until(pilot, lambda: engine.server.url in cell(screen, "endpoint:lab"))
         await go_to(pilot, "endpoint:lab")
@@ -153,7 +153,7 @@ async def test_an_endpoint_is_added_tested_and_removed_with_all_that_hangs_on_it
         await until(pilot, lambda: cell(screen, "endpoint") == "lab")
         assert app.status.endpoint == services.endpoints.get().name == "lab"
         await pilot.press("x")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: cell(screen, "endpoint") == "local")
     assert load_settings().endpoints == {}
@@ -184,19 +184,19 @@ async def test_trust_is_given_after_a_yes_and_taken_without_one(
     async with app.run_test(size=(80, 24)) as pilot:
         await settings(pilot, "endpoint:lab")
         await pilot.press("p")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
         assert not services.endpoints.get("lab").trusted
         await pilot.press("p")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: services.endpoints.get("lab").trusted)
         await until(pilot, lambda: isinstance(app.screen, SettingsScreen))
         await pilot.press("p")
         await until(pilot, lambda: not services.endpoints.get("lab").trusted)
         await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: gate.settings.consented == ("lab",))
 
@@ -208,7 +208,7 @@ async def test_the_model_that_is_asked_first_is_one_of_the_endpoint_s(
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await settings(pilot, "model")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(app.screen, Choose))
+        await dialog(pilot, Choose)
         await pilot.press("j", "j", "enter")
         await until(pilot, lambda: cell(screen, "model") == TUNED)
     assert services.settings.model == TUNED
@@ -225,7 +225,7 @@ async def test_the_engine_is_started_and_stopped_by_keys(
         await pilot.press("e")
         await until(pilot, lambda: cell(screen, "engine") == "on, cuda, no jobs")
         await pilot.press("E")
-        await until(pilot, lambda: isinstance(app.screen, Confirm))
+        await dialog(pilot, Confirm)
         await pilot.press("y")
         await until(pilot, lambda: cell(screen, "engine") == "off")
 

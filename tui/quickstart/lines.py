@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from tui.domain.job import JobStatus
 from tui.quickstart.guide import StepId
 from tui.quickstart.run import Finished, StepDone, StepProgress
 
@@ -37,16 +38,17 @@ class Narrator:
     def line(self, event: StepProgress) -> str:
         """One line, or nothing where there is nothing new to say."""
         figures = event.figures
+        if event.step == "engine":
+            return self._fetching(figures)
         if "warning" in figures:
             return f"  ! {figures['warning']}"
         if "status" in figures:
-            steps = f", {figures['steps']} steps" if figures.get("steps") else ""
+            running = figures["status"] == JobStatus.RUNNING and figures.get("steps")
+            steps = f", {figures['steps']} steps" if running else ""
             return f"  {str(figures['status']).lower()}{steps}"
         if "training_step" in figures:
             return self._training(figures)
-        if "total" in figures:
-            return f"  {figures['done']} of {figures['total']} answers"
-        return self._fetching(figures)
+        return f"  {figures['done']} of {figures['total']} answers"
 
     def _training(self, figures: Mapping[str, Any]) -> str:
         measured = len([name for name in figures if name.endswith("_loss")]) > 1

@@ -35,8 +35,8 @@ class Validation:
 
 
 def evaluation_steps(steps: int) -> list[int]:
-    """After which steps validation is measured: 4 to 20 times, and always at the end."""
-    times = min(steps, 4 if steps <= 300 else 10 if steps <= 1000 else 20)
+    """After which steps validation is measured: 5 to 20 times, and always at the end."""
+    times = min(steps, 5 if steps <= 300 else 10 if steps <= 1000 else 20)
     return sorted({round(steps * (n + 1) / times) for n in range(times)})
 
 
