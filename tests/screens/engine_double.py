@@ -109,7 +109,13 @@ def point(step: int, loss: float, **validation: float) -> dict[str, Any]:
 
 
 def _card(name: str) -> dict[str, Any]:
-    return {"id": name, "object": "model", "type": "base", "created": 1, "capabilities": {}}
+    return {
+        "id": name,
+        "object": "model",
+        "type": "base",
+        "created": 1,
+        "capabilities": {"completion_chat": True},
+    }
 
 
 def _file(upload: Request) -> dict[str, Any]:
