@@ -21,7 +21,7 @@ SCREENS: dict[str, tuple[str, ...]] = {
     "corpus": ("1", "enter"),
     "datasets": ("2",),
     "jobs": ("3",),
-    "chat": ("4",),
+    "chat": ("4", "c", "enter"),
     "evaluation": ("5",),
 }
 
