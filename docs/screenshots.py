@@ -16,6 +16,8 @@ from tui.services import Services
 
 SIZE = (110, 32)
 TARGET = Path(__file__).parent.parent / "assets" / "screenshots"
+# A picture has time; there is no one event that says that nothing more will be drawn.
+LOADING_SECONDS = 2.5
 # What to press after the mode's key, so that there is something to see.
 SCREENS: dict[str, tuple[str, ...]] = {
     "corpus": ("1", "enter"),
@@ -32,18 +34,10 @@ async def draw(workspace: Path) -> None:
         for name, keys in SCREENS.items():
             for key in keys:
                 await pilot.press(key)
-                await settled(app)
+                await asyncio.sleep(LOADING_SECONDS)
                 await pilot.pause()
             app.save_screenshot(f"{name}.svg", path=str(TARGET))
             print(TARGET / f"{name}.svg")
-
-
-async def settled(app: PapertuneApp) -> None:
-    """Until what the key started has come to its end; following a job never does."""
-    await asyncio.sleep(1.5)
-    await asyncio.wait_for(
-        app.workers.wait_for_complete([w for w in app.workers if w.group != "job"]), timeout=30
-    )
 
 
 if __name__ == "__main__":
