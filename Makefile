@@ -32,7 +32,7 @@ soak: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -m soak --timeout 7200
 
 snapshots: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest tests/snapshots --snapshot-update
+	$(BIN)/python -m pytest tests/screens --snapshot-update
 
 bench: $(VENV)/dev.stamp
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
