@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tui.corpus.quotes import normalise
 from tui.domain.errors import NotFoundError
 from tui.domain.paper import Paper, Passage, Section, SectionKind
-from tui.domain.text import quote_normalise
 
 
 class PaperShelf:
@@ -76,10 +76,10 @@ class PaperShelf:
         raise NotFoundError(f"There is no passage '{passage_id}'.")
 
     def find_quote(self, quote: str, paper: str | None = None) -> Passage | None:
-        wanted = quote_normalise(quote)
+        wanted = normalise(quote)
         for paper_id, passages in self._passages.items():
             if paper in (None, paper_id):
                 for passage in passages:
-                    if wanted and wanted in quote_normalise(passage.text):
+                    if wanted and wanted in normalise(passage.text):
                         return passage
         return None

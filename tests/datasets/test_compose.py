@@ -6,12 +6,12 @@ import pytest
 
 from tests.datasets.conftest import WriteLines, pair
 from tests.datasets.library import PaperShelf
+from tui.corpus.quotes import normalise
 from tui.datasets import Datasets
 from tui.datasets.compose import pieces
 from tui.domain.errors import ConflictError, NotFoundError, UsageError
 from tui.domain.example import Example, Form, Kind, Role, Status, Turn
 from tui.domain.paper import Paper
-from tui.domain.text import quote_normalise
 from tui.formats.templates import FromPaper, QuestionAnswer, parse
 
 
@@ -219,5 +219,5 @@ def test_verified_quotes_stand_in_their_passage(
     datasets.add_pairs("answers", write_lines(*shouted))
     for example in datasets.examples("answers", status=Status.ACCEPTED):
         passage = library.passage(example.passages[0])
-        assert quote_normalise(example.quote) in quote_normalise(passage.text)
+        assert normalise(example.quote) in normalise(passage.text)
         assert passage.paper == example.paper

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tui.corpus import Corpus
+from tui.corpus.quotes import normalise
 from tui.datasets import Datasets
 from tui.domain.example import Kind, Role
-from tui.domain.text import quote_normalise
 from tui.storage.workspace import Workspace
 
 SAMPLE = Path(str(resources.files("assets") / "sample"))
@@ -36,7 +36,7 @@ def test_every_pair_is_grounded_and_a_version_has_all_five_roles(
     assert report.added == len(pairs.read_text(encoding="utf-8").splitlines())
     for example in datasets.examples("sample"):
         passage = corpus.passage(example.passages[0])
-        assert quote_normalise(example.quote) in quote_normalise(passage.text)
+        assert normalise(example.quote) in normalise(passage.text)
     given = {e.id: e.role for e in datasets.examples("sample")}
     assert datasets.split("sample").notes == ()
     assert {e.id: e.role for e in datasets.examples("sample")} == given

@@ -5,7 +5,8 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.domain.text import content_words, quote_normalise, squad_normalise
+from tui.corpus.quotes import normalise
+from tui.domain.text import content_words, squad_normalise
 from tui.text import clean, shorten, visible
 
 _SAFE_CONTROLS = "\n\t"
@@ -67,5 +68,5 @@ def test_stop_words_carry_no_content() -> None:
 
 
 def test_a_quote_may_differ_in_white_space_quotation_marks_and_dashes_only() -> None:
-    assert quote_normalise("It’s  “new”\nhere – now") == quote_normalise('it\'s "new" here - now')
-    assert quote_normalise("283 kelvin") != quote_normalise("238 kelvin")
+    assert normalise("It’s  “new”\nhere – now") == normalise('it\'s "new" here - now')
+    assert normalise("283 kelvin") != normalise("238 kelvin")

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from tui.corpus.quotes import normalise
 from tui.domain.chat import Source
-from tui.domain.text import quote_normalise
 
 _CITATION = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
 _QUOTED = re.compile(r"[\"“]([^\"“”]{12,600})[\"”]")
@@ -29,11 +29,11 @@ def verify(
     Returns the sources, `verified` set where the model quoted them, and one sentence per problem:
     a citation of no source, a quote found in none, a number that stands in no cited source.
     """
-    texts = {source.n: quote_normalise(passage_text(source.passage)) for source in sources}
+    texts = {source.n: normalise(passage_text(source.passage)) for source in sources}
     problems = [f"[{n}] is no source." for n in sorted(cited(answer) - set(texts))]
     verified: dict[int, bool] = {}
     for quote, named in _quotes(answer, set(texts)):
-        holders = [n for n, text in texts.items() if quote_normalise(quote) in text]
+        holders = [n for n, text in texts.items() if normalise(quote) in text]
         for n in holders:
             verified.setdefault(n, True)
         if not holders:

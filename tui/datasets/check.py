@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from tui.corpus.quotes import normalise
 from tui.datasets.content import question_and_answer, training_line
 from tui.datasets.leaks import Leak, Learnt, find_leaks
 from tui.domain.example import CheckReport, Example, Finding, Form, Role, Status
-from tui.domain.text import quote_normalise, squad_normalise
+from tui.domain.text import squad_normalise
 from tui.formats.check import TokenCounter, check_file, content_key, count_tokens, prompt_and_whole
 from tui.formats.lines import LineError, TrainingLine, decode_object
 from tui.formats.near_duplicates import NearPair, alike, near_pairs
@@ -191,13 +192,13 @@ def _state(examples: Sequence[Example], accepted: Sequence[Example], warnings: l
 def _key_phrases(accepted: Sequence[Example], warnings: list[str]) -> None:
     lost, given = [], []
     for example in accepted:
-        phrase = quote_normalise(example.key_phrase)
+        phrase = normalise(example.key_phrase)
         if not phrase:
             continue
         question, answer = question_and_answer(example)
-        if phrase not in quote_normalise(answer):
+        if phrase not in normalise(answer):
             lost.append(example.id)
-        if phrase in quote_normalise(question):
+        if phrase in normalise(question):
             given.append(example.id)
     _listed("key-phrase", [f"{i} does not hold its key phrase" for i in lost], warnings)
     _listed("key-phrase-in-question", [f"{i} gives its answer away" for i in given], warnings)

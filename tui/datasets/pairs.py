@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from tui.corpus.quotes import normalise
 from tui.datasets.content import ask, cleaned, question_and_answer
 from tui.datasets.library import Library
 from tui.domain.errors import NotFoundError, PapertuneError
 from tui.domain.example import Example, Form, Kind, Role, Status
 from tui.domain.paper import Passage
-from tui.domain.text import quote_normalise
 from tui.formats.lines import LineError, decode_object, read_raw
 from tui.formats.rules import examine
 from tui.text import shorten, visible
@@ -175,8 +175,8 @@ def _pair(fields: dict[str, str], form: Form, kind: Kind) -> Example:
     for key in ("question", "answer"):
         if not fields[key]:
             raise LineError("pair", f'the pair has no "{key}"')
-    phrase = quote_normalise(fields["key_phrase"])
-    if phrase and phrase not in quote_normalise(answer):
+    phrase = normalise(fields["key_phrase"])
+    if phrase and phrase not in normalise(answer):
         raise LineError("key-phrase", "the key phrase does not stand in the answer")
     return ask(Example("", "", kind, form), question, answer)
 

@@ -37,12 +37,3 @@ def squad_normalise(text: str) -> str:
     """
     text = unicodedata.normalize("NFKC", text).lower()
     return " ".join(_ARTICLES.sub(" ", _PUNCTUATION.sub("", text)).split())
-
-
-def quote_normalise(text: str) -> str:
-    """Text without what may differ in a quote: case, white space, kinds of quotation mark, dash."""
-    text = unicodedata.normalize("NFKC", text).lower()
-    text = re.sub(r"[‘’‚‛]", "'", text)
-    text = re.sub(r"[“”„‟«»]", '"', text)
-    text = re.sub(r"[‐-―−]", "-", text)
-    return " ".join(text.split())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tui.corpus import quotes
 from tui.datasets.generation.questions import NAME, QuestionIndex
-from tui.domain.text import content_words, quote_normalise, words
+from tui.domain.text import content_words, words
 
 LEAST_QUOTE = 6
 _LEAST_SUMMARY = 20
@@ -179,7 +179,7 @@ def _names_something(question: str, source: str) -> bool:
 
 
 def _gives_away(candidate: Candidate) -> Refusal | None:
-    phrase = quote_normalise(key_phrase_of(candidate))
+    phrase = quotes.normalise(key_phrase_of(candidate))
     if phrase and quotes.holds(candidate.question, phrase):
         return Refusal("gives-away", f"the question holds its own answer, “{phrase}”")
     new = set(content_words(candidate.answer)) - set(content_words(candidate.question))

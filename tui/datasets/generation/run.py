@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from tui.corpus import quotes
 from tui.datasets.content import ask, cleaned, content_sha256, encode_content, example_id
 from tui.datasets.generation import gates
 from tui.datasets.generation.budget import Meter, most_tokens
@@ -31,7 +32,6 @@ from tui.datasets.service import Datasets
 from tui.domain.chat import Usage
 from tui.domain.errors import NotFoundError, PapertuneError
 from tui.domain.example import Example, Kind, Status, Turn
-from tui.domain.text import quote_normalise
 from tui.mistral.client import Client
 from tui.mistral.errors import ApiError, QuotaError, RefusedError
 from tui.mistral.privacy import ConsentNeeded, Gate, PrivateTextError
@@ -330,7 +330,7 @@ class Run:
             phrase = gates.key_phrase_of(candidate)
             if refusal is None:
                 self._questions.add(question, answer.answer)
-            fact = quote_normalise(phrase or answer.answer)
+            fact = quotes.normalise(phrase or answer.answer)
             digest = hashlib.sha256(fact.encode()).hexdigest()[:8]
             finding = f"{unit.id}/{digest}"
             example = replace(blank, key_phrase=phrase, finding=finding)
