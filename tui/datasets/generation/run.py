@@ -142,9 +142,10 @@ class Run:
                 if not active:
                     break
                 done, active = await asyncio.wait(active, return_when=asyncio.FIRST_COMPLETED)
-                for task in done:
-                    for event in task.result():
-                        yield event
+                # Several turns may have ended at once: their counts are told as they grew.
+                written = [event for task in done for event in task.result()]
+                for event in sorted(written, key=lambda event: (event.asked, event.tokens)):
+                    yield event
         finally:
             for task in active:
                 task.cancel()
