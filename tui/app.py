@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from textual import work
 from textual.message import Message
 from textual.screen import Screen
+from textual.theme import Theme
 
 from screens.base.shell import ShellApp
 from screens.welcome.start import Start
@@ -99,12 +100,19 @@ class PapertuneApp(ShellApp):
     def on_ready(self) -> None:
         """Ask the guide where the whole job stands, and find the job that went on meanwhile."""
         super().on_ready()
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
         self._ask_guide()
         self._find_job()
 
     async def on_unmount(self) -> None:
         """Close what the services hold open."""
         await self._services.aclose()
+
+    def _keep_theme(self, chosen: Theme) -> None:
+        """A theme chosen by whichever key is there again at the next start."""
+        settings = self._services.settings
+        if chosen.name != settings.theme:
+            self._services.change(replace(settings, theme=chosen.name))
 
     def action_mode(self, name: str) -> None:
         """Go to a mode; its screen is built the first time."""

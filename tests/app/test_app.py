@@ -29,7 +29,7 @@ from tui.app import PapertuneApp, WelcomeApp
 from tui.domain.errors import UsageError
 from tui.keymap import Keymap, check
 from tui.services import Services
-from tui.settings import Settings
+from tui.settings import Settings, load_settings
 from tui.storage.locations import state_dir
 from tui.storage.workspace import Workspace
 from widgets.status import GuideBar, GuideStep, ModeBar, Tone
@@ -87,6 +87,7 @@ async def test_the_palette_runs_an_action_by_its_words(services: Services) -> No
         await pilot.pause(0.3)
         await pilot.press("enter")
         await until(pilot, lambda: app.theme == "papertune-light")
+        await until(pilot, lambda: load_settings().theme == "papertune-light")
 
 
 @pytest.mark.parametrize("name", ["papertune-dark", "papertune-light", "papertune-ansi"])

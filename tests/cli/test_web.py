@@ -10,13 +10,14 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
 from tui.storage.workspace import Workspace
 
 
-def test_the_page_is_served_on_loopback_only(tmp_path: Path) -> None:
+def test_the_page_is_served_on_loopback_only_and_to_its_own_browser(tmp_path: Path) -> None:
     Workspace.open(tmp_path / "team").close()
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -29,6 +30,9 @@ def test_the_page_is_served_on_loopback_only(tmp_path: Path) -> None:
         assert json.loads(server.stdout.readline())["url"] == f"http://127.0.0.1:{port}"
         page = _get(f"http://127.0.0.1:{port}/")
         assert "papertune" in page
+        assert _refused(port, Host=f"papers.example:{port}")
+        assert _refused(port, Origin="http://papers.example")
+        assert not _refused(port, Host=f"localhost:{port}", Origin=f"http://localhost:{port}")
         listening = Path("/proc/net/tcp").read_text(encoding="ascii")
         assert f"0100007F:{port:04X}" in listening and f"00000000:{port:04X}" not in listening
     finally:
@@ -46,6 +50,16 @@ def _get(url: str) -> str:
         except OSError:
             assert time.monotonic() < end, "the page never came"
             time.sleep(0.1)
+
+
+def _refused(port: int, **headers: str) -> bool:
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/", headers=headers)
+    try:
+        urllib.request.urlopen(request, timeout=10).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+        return error.code == 403
+    return False
 
 
 def test_the_app_draws_for_the_browsers_driver(tmp_path: Path) -> None:

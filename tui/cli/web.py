@@ -55,7 +55,7 @@ def _require_free(port: int) -> None:
 
 
 def _server(root: Path | None, port: int) -> Any:
-    from textual_serve.server import Server
+    from tui.cli.web_server import LoopbackServer
 
     words = [sys.executable, "-m", "tui", *(["-w", str(root)] if root else [])]
-    return Server(shlex.join(words), host=_HOST, port=port, title="papertune")
+    return LoopbackServer(shlex.join(words), host=_HOST, port=port, title="papertune")
