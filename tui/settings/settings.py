@@ -19,6 +19,7 @@ from tui.storage.locations import config_dir
 from tui.text import visible
 
 _RESERVED = "local"  # the engine of this machine: its URL and token come from its state file
+_ELSEWHERE = frozenset({"engine"})  # tables that whoever uses them reads and checks
 
 
 def login_name() -> str:
@@ -166,8 +167,11 @@ class _Reader:
         }
         values: dict[str, Any] = {}
         for key, value in document.items():
+            if key in _ELSEWHERE:
+                self.table(key, value)
+                continue
             if key not in readers:
-                raise self.wrong(key, "is no setting", nearest(key, readers))
+                raise self.wrong(key, "is no setting", nearest(key, {*readers, *_ELSEWHERE}))
             values[key] = readers[key](key, value)
         return Settings(**values)
 
