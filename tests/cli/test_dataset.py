@@ -117,7 +117,7 @@ def test_examples_are_decided_by_short_ids_and_taken_back(dataset: Command, pair
     dataset("add", "answers", "--kind", "qa", "--file", pairs)
     ids = [item["id"] for item in dataset("show", "answers", "--examples")["items"]]
     (rejected,) = dataset("reject", "answers", ids[0][:10], "--reason", "vague")
-    assert (rejected["id"], rejected["status"], rejected["note"]) == (ids[0], "rejected", "vague")
+    assert (rejected["id"], rejected["status"], rejected["reason"]) == (ids[0], "rejected", "vague")
     assert dataset("undo", "answers")[0]["status"] == "accepted"
     dataset("reject", "answers", *ids[:2])
     assert dataset("show", "answers")["statuses"] == {"accepted": 3, "rejected": 2}

@@ -219,7 +219,7 @@ async def test_what_fails_a_gate_is_kept_with_its_reason_and_can_be_overruled(
     assert (done.accepted, done.rejected) == (0, {reason: 5})
     first = next(event for event in written if event.reason == reason)
     kept = datasets.example(first.id)
-    assert (kept.status, kept.note.split(":")[0]) == (Status.REJECTED, reason)
+    assert (kept.status, kept.reason.split(":")[0]) == (Status.REJECTED, reason)
     [overruled] = datasets.decide("answers", [first.id], Status.ACCEPTED)
     assert overruled.status is Status.ACCEPTED
 

@@ -33,7 +33,8 @@ def drafts(datasets: Datasets, count: int = 3) -> list[str]:
 
 def state(datasets: Datasets) -> list[tuple[str, Status, str, str, str]]:
     return sorted(
-        (e.id, e.status, e.note, e.question, e.answer) for e in datasets.examples("answers")
+        (e.id, e.status, f"{e.reason}|{e.note}", e.question, e.answer)
+        for e in datasets.examples("answers")
     )
 
 
@@ -42,7 +43,7 @@ def test_a_decision_is_in_the_persons_file_and_in_the_database(
 ) -> None:
     one, two, _ = drafts(datasets)
     changed = datasets.decide("answers", [one, two[:6]], Status.REJECTED, reason="vague")
-    assert [(e.status, e.note) for e in changed] == [(Status.REJECTED, "vague")] * 2
+    assert [(e.status, e.reason) for e in changed] == [(Status.REJECTED, "vague")] * 2
     lines = (workspace.reviews / "ada.jsonl").read_text().splitlines()
     record = json.loads(lines[0])
     assert (record["by"], record["action"], record["examples"]) == ("Ada", "reject", [one, two])

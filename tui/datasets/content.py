@@ -4,28 +4,56 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 
-from tui.domain.example import Example, Form, Turn
+from tui.domain.example import Example, Form, ToolCall, Turn
 from tui.formats import templates
 from tui.text import clean
 
-_TURNS = msgspec.json.Decoder(list[Turn])
+
+class _Conversation(msgspec.Struct):
+    """How a conversation with tools is stored; one without is the list of its turns."""
+
+    messages: list[Turn]
+    tools: msgspec.Raw
+
+
+_STORED = msgspec.json.Decoder(list[Turn] | _Conversation)
 
 
 def encode_content(example: Example) -> str:
-    """Turns as JSON, or the text itself."""
+    """Turns as JSON, with the tools where there are any, or the text itself."""
     if example.form is Form.TEXT:
         return example.text
-    return msgspec.json.encode(example.turns).decode()
+    turns = [_stored(turn) for turn in example.turns]
+    if example.tools:
+        return msgspec.json.encode(
+            {"messages": turns, "tools": msgspec.Raw(example.tools.encode())}
+        ).decode()
+    return msgspec.json.encode(turns).decode()
+
+
+def _stored(turn: Turn) -> dict[str, Any]:
+    """A turn without what it leaves open, so that plain turns are stored as role and content."""
+    found: dict[str, Any] = {"role": turn.role, "content": turn.content}
+    for key in ("weight", "tool_calls", "tool_call_id", "name"):
+        value = getattr(turn, key)
+        if value not in (None, "", ()):
+            found[key] = value
+    return found
 
 
 def with_content(example: Example, content: str) -> Example:
     """The example with other words, as `encode_content` wrote them."""
     if example.form is Form.TEXT:
         return replace(example, text=content, turns=())
-    return replace(example, turns=tuple(_TURNS.decode(content)), text="")
+    stored = _STORED.decode(content)
+    if isinstance(stored, _Conversation):
+        tools = bytes(stored.tools).decode()
+        return replace(example, turns=tuple(stored.messages), text="", tools=tools)
+    return replace(example, turns=tuple(stored), text="", tools="")
 
 
 def content_sha256(form: Form, content: str) -> str:
@@ -45,22 +73,78 @@ def cleaned(example: Example) -> Example:
     """The example with safe text only; nothing else may enter the store."""
     return replace(
         example,
-        turns=tuple(Turn(turn.role, clean(turn.content)) for turn in example.turns),
+        turns=tuple(_clean_turn(turn) for turn in example.turns),
         text=clean(example.text),
         quote=clean(example.quote),
         key_phrase=clean(example.key_phrase),
         finding=clean(example.finding),
         note=clean(example.note),
+        reason=clean(example.reason),
+        question_type=clean(example.question_type),
+        prompt=clean(example.prompt),
         author=clean(example.author),
+        tools=clean_json(example.tools),
     )
+
+
+def _clean_turn(turn: Turn) -> Turn:
+    calls = tuple(
+        ToolCall(call.id, clean(call.name), clean_json(call.arguments)) for call in turn.tool_calls
+    )
+    return replace(turn, content=clean(turn.content), name=clean(turn.name), tool_calls=calls)
+
+
+def clean_json(text: str) -> str:
+    """JSON text whose strings are safe; what is no JSON becomes safe as plain text."""
+    try:
+        value = msgspec.json.decode(text)
+    except (ValueError, RecursionError):
+        return clean(text)
+    safe = _clean_value(value)
+    return text if safe == value else msgspec.json.encode(safe).decode()
+
+
+def _clean_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, list):
+        return [_clean_value(item) for item in value]
+    if isinstance(value, dict):
+        return {clean(key): _clean_value(item) for key, item in value.items()}
+    return value
 
 
 def training_line(example: Example) -> bytes:
     """The example as one line of a training file, without its line end."""
     if example.form is Form.TEXT:
         return msgspec.json.encode({"text": example.text})
-    turns = [{"role": turn.role, "content": turn.content} for turn in example.turns]
-    return msgspec.json.encode({"messages": turns})
+    line: dict[str, Any] = {"messages": [message(turn) for turn in example.turns]}
+    if example.tools:
+        line["tools"] = msgspec.Raw(example.tools.encode())
+    return msgspec.json.encode(line)
+
+
+def message(turn: Turn) -> dict[str, Any]:
+    """A turn as a message of a training line; what calls functions has no content."""
+    found: dict[str, Any] = {"role": turn.role}
+    if turn.tool_calls:
+        found["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in turn.tool_calls
+        ]
+    if turn.content or not turn.tool_calls:
+        found["content"] = turn.content
+    if turn.tool_call_id:
+        found["tool_call_id"] = turn.tool_call_id
+    if turn.name:
+        found["name"] = turn.name
+    if turn.weight is not None:
+        found["weight"] = turn.weight
+    return found
 
 
 def question_and_answer(example: Example) -> tuple[str, str]:
@@ -93,10 +177,11 @@ def with_answer(example: Example, question: str | None, answer: str | None) -> E
     turns = list(example.turns)
     for position, turn in enumerate(turns):
         if turn.role == "user":
-            turns[position] = Turn("user", question)
+            turns[position] = replace(turn, content=question)
             break
     for position in range(len(turns) - 1, -1, -1):
-        if turns[position].role == "assistant":
-            turns[position] = Turn("assistant", answer)
+        turn = turns[position]
+        if turn.role == "assistant" and not turn.tool_calls:
+            turns[position] = replace(turn, content=answer)
             break
     return replace(example, turns=tuple(turns))

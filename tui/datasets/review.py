@@ -198,51 +198,58 @@ def replay(connection: sqlite3.Connection, examples: Iterable[str]) -> None:
     """Bring examples to where all standing decisions about them lead, from how they were added."""
     for example in sorted(examples):
         row = connection.execute(
-            "SELECT form, content, first_status, first_content, first_note FROM example "
-            "WHERE id = ?",
+            "SELECT form, content, first_status, first_content, first_note, first_reason "
+            "FROM example WHERE id = ?",
             (example,),
         ).fetchone()
         if row is None:
             continue
         first = row["content"] if row["first_content"] is None else row["first_content"]
-        status, content, note = row["first_status"], first, row["first_note"]
-        for decision in connection.execute(
+        now = _State(row["first_status"], first, row["first_note"], row["first_reason"])
+        for action, value in connection.execute(
             "SELECT action, value FROM decided JOIN decision d ON d.id = decision "
             "WHERE example = ? AND action != 'undo' "
             "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
             "ORDER BY at, person, d.id",
             (example,),
         ):
-            action, value = decision
-            if action in _STATUSES:
-                status, note = _STATUSES[action].value, value or note
-            elif action == "edit":
-                content = value
-            else:
-                note = value
-        _write(connection, example, row, status, content, note, first)
+            now.take(action, value)
+        _write(connection, example, row, now, first)
+
+
+@dataclass(slots=True)
+class _State:
+    """Where decisions have led an example so far."""
+
+    status: str
+    content: str
+    note: str
+    reason: str
+
+    def take(self, action: str, value: str) -> None:
+        if action in _STATUSES:
+            self.status, self.reason = _STATUSES[action].value, value
+        elif action == "edit":
+            self.content = value
+        else:
+            self.note = value
 
 
 def _write(
-    connection: sqlite3.Connection,
-    example: str,
-    row: sqlite3.Row,
-    status: str,
-    content: str,
-    note: str,
-    first: str,
+    connection: sqlite3.Connection, example: str, row: sqlite3.Row, now: _State, first: str
 ) -> None:
     connection.execute(
-        "UPDATE example SET status = ?, note = ? WHERE id = ?", (status, note, example)
+        "UPDATE example SET status = ?, note = ?, reason = ? WHERE id = ?",
+        (now.status, now.note, now.reason, example),
     )
-    if content == row["content"]:
+    if now.content == row["content"]:
         return
     connection.execute(
         "UPDATE example SET content = ?, content_sha256 = ?, first_content = ? WHERE id = ?",
         (
-            content,
-            content_sha256(Form(row["form"]), content),
-            None if content == first else first,
+            now.content,
+            content_sha256(Form(row["form"]), now.content),
+            None if now.content == first else first,
             example,
         ),
     )

@@ -24,9 +24,9 @@ from tui.text import visible
 _BATCH = 2_000
 _INSERT = """
 INSERT INTO example (id, dataset, kind, form, content, content_sha256, status, role, role_fixed,
-  author, paper, passages, quote, verified, key_phrase, finding, note, created_at, first_status,
-  first_note)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  author, paper, passages, quote, verified, key_phrase, finding, note, reason, question_type,
+  prompt, created_at, first_status, first_note, first_reason)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO NOTHING
 """
 
@@ -237,9 +237,13 @@ def _row(name: str, example: Example) -> tuple[Any, ...]:
         example.key_phrase,
         example.finding,
         example.note,
+        example.reason,
+        example.question_type,
+        example.prompt,
         example.created_at or time.time(),
         example.status.value,
         example.note,
+        example.reason,
     )
 
 
@@ -259,6 +263,9 @@ def _example(row: sqlite3.Row) -> Example:
         key_phrase=row["key_phrase"],
         finding=row["finding"],
         note=row["note"],
+        reason=row["reason"],
+        question_type=row["question_type"],
+        prompt=row["prompt"],
         created_at=row["created_at"],
     )
     return with_content(example, row["content"])

@@ -51,11 +51,28 @@ class Form(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that the assistant has called: `arguments` are JSON text, `id` nine signs."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One message of a conversation: `role` is system, user, assistant or tool."""
+    """One message of a conversation: `role` is system, user, assistant or tool.
+
+    `weight` 0 keeps an assistant's message out of the loss; None leaves it to the trainer. A
+    `tool`'s message names the call that it answers; `name` is the speaker's, where given.
+    """
 
     role: str
     content: str
+    weight: int | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +81,10 @@ class Example:
 
     A sample in the form `messages` has `turns`; one in the form `text` has `text`. `passages` are
     ids; `quote` is verbatim in the first of them when `verified`. The same `finding` marks
-    wordings of one fact. `author` is a person's or a model's name. `role` is None until the
-    dataset is split.
+    wordings of one fact. `author` is a person's or a model's name, `prompt` the one it was written
+    with (`name@hash`), `question_type` what is asked for, where known. `reason` says why it was
+    decided so, `note` is what people wrote on it. `role` is None until the dataset is split.
+    `tools` are the definitions of functions as JSON text, where the conversation calls any.
     """
 
     id: str
@@ -85,6 +104,10 @@ class Example:
     finding: str = ""
     note: str = ""
     created_at: float = 0.0
+    reason: str = ""
+    question_type: str = ""
+    prompt: str = ""
+    tools: str = ""
 
     @property
     def question(self) -> str:

@@ -340,7 +340,7 @@ class Run:
     def _stored(self, example: Example, refusal: gates.Refusal | None, turn: _Turn) -> Written:
         """Keep an example, as a draft or as rejected with its reason."""
         if refusal is not None:
-            example = replace(example, status=Status.REJECTED, note=str(refusal))
+            example = replace(example, status=Status.REJECTED, reason=str(refusal))
         example = cleaned(example)
         report = self._datasets.add_examples(self._setting.name, [example])
         if report.failed:
