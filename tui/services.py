@@ -71,6 +71,10 @@ class Services:
             self.datasets.person = settings.person
         if "feedback" in made:
             self.feedback.person = settings.person
+        if "ledger" in made:
+            from tui.mistral.prices import Prices
+
+            self.ledger.prices = Prices(settings.prices)
 
     @cached_property
     def credentials(self) -> Credentials:
@@ -95,8 +99,9 @@ class Services:
     def ledger(self) -> Ledger:
         """What every call used."""
         from tui.mistral.ledger import Ledger
+        from tui.mistral.prices import Prices
 
-        return Ledger(workspace=str(self.workspace.root))
+        return Ledger(workspace=str(self.workspace.root), prices=Prices(self.settings.prices))
 
     @cached_property
     def engine(self) -> EngineControl:

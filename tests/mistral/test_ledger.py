@@ -21,7 +21,7 @@ def test_rows_are_found_by_month_endpoint_and_workspace(tmp_path: Path) -> None:
     two.record(row(endpoint="local", device_seconds=3.0))
     assert one.totals().calls == 3
     november = one.totals(month="2026-11")
-    assert (november.calls, november.prompt_tokens, november.costs) == (2, 20, {"USD": 0.5})
+    assert (november.calls, november.prompt_tokens, november.costs) == (2, 20, {"usd": 0.5})
     assert one.totals(endpoint="local").device_seconds == 3.0
     assert [item.workspace for item in one.rows(workspace="/b")] == ["/b"]
 

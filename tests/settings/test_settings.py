@@ -7,7 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tui.domain.errors import UsageError
+from tui.domain.usage import Amount
 from tui.settings import EndpointSettings, Settings, load_settings, save_settings
+from tui.settings.money import BudgetSettings, ModelPrice, PriceSettings
 
 _TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=30)
 _NAME = st.from_regex(r"[a-z][a-z0-9-]{0,15}", fullmatch=True).filter(lambda name: name != "local")
@@ -18,6 +20,9 @@ _URL = st.builds(
     st.integers(1, 65535),
     st.sampled_from(["", "/api", "/team/engine"]),
 )
+_CURRENCY = st.sampled_from(["usd", "eur"])
+_PRICE = st.floats(0, 1e6)
+_AMOUNT = st.builds(Amount, st.floats(0, 1e9), st.sampled_from(["usd", "eur", "gpuh", "ktok"]))
 _SETTINGS = st.builds(
     Settings,
     workspace=st.none() | _NAME.map(lambda name: Path("/data") / name),
@@ -28,6 +33,13 @@ _SETTINGS = st.builds(
     endpoints=st.dictionaries(_NAME, st.builds(EndpointSettings, _URL, st.booleans()), max_size=3),
     consented=st.lists(_NAME, max_size=3).map(tuple),
     aliases=st.dictionaries(_TEXT, _TEXT, max_size=3),
+    prices=st.builds(
+        PriceSettings,
+        _CURRENCY,
+        st.none() | _PRICE,
+        st.dictionaries(_TEXT, st.builds(ModelPrice, _PRICE, _PRICE, _CURRENCY), max_size=2),
+    ),
+    budget=st.builds(BudgetSettings, st.none() | _AMOUNT, st.none() | _AMOUNT),
 )
 
 
@@ -118,3 +130,24 @@ def test_the_version_is_taken_off_an_endpoints_url(tmp_path: Path, written: str)
     path = tmp_path / "config.toml"
     path.write_text(f'[endpoints.lab]\nurl = "{written}"')
     assert load_settings(path).endpoints["lab"].url == "https://lab.example"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('[prices]\ncurrency = "pounds"\n', "prices.currency"),
+        ("[prices.models.m]\noutput = 1\n", "prices.models.m"),
+        ("[prices.models.m]\ninput = -1\n", "prices.models.m.input"),
+        ("[prices]\ngpuh = true\n", "prices.gpuh"),
+        ("[prices]\ngpu = 1\n", "prices.gpu"),
+        ("[budget]\nmonth = 20\n", "budget.month"),
+        ('[budget]\nmonth = "20 apples"\n', "budget.month"),
+        ('[budget]\nweek = "20usd"\n', "budget.week"),
+    ],
+)
+def test_a_price_or_budget_that_cannot_be_is_named(tmp_path: Path, text: str, key: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        load_settings(path)
+    assert f"'{key}'" in error.value.message

@@ -23,6 +23,7 @@ _COMMANDS = {
     "eval": ("tui.cli.evaluation", "Measure four arms on held-out questions."),
     "feedback": ("tui.cli.feedback", "List and export ratings and corrections."),
     "engine": ("tui.cli.engine", "Start, stop and inspect the local engine."),
+    "usage": ("tui.cli.usage", "What calls and jobs used: tokens, money, device hours."),
     "quickstart": ("tui.cli.quickstart", "The whole job on the sample papers or your own."),
     "doctor": ("tui.cli.doctor", "What works, what does not, how to mend it."),
     "web": ("tui.cli.web", "Serve the app to a browser on loopback."),

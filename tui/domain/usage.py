@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 
 from tui.domain.errors import UsageError
 
@@ -29,12 +30,23 @@ class Amount:
         return Amount(float(match[1]), match[2].lower())
 
     def __str__(self) -> str:
-        return f"{self.value:g}{self.unit}"
+        return f"{plain_number(self.value)}{self.unit}"
+
+
+def plain_number(value: float) -> str:
+    """A number without an exponent and without zeros that say nothing: 0.5, 20, 0.00012."""
+    text = format(Decimal(repr(value)), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One call or job: what it used, where, for which workspace."""
+    """One call or job: what it used, where, for which workspace.
+
+    `purpose` is chat, generation, judging, evaluation, embedding or training. `seconds` is how
+    long the caller waited; `device_seconds` how long a device of our own computed. `cost` is None
+    where no price is known; `currency` is `usd` or `eur`.
+    """
 
     at: float
     endpoint: str
@@ -46,3 +58,4 @@ class LedgerRow:
     device_seconds: float = 0.0
     cost: float | None = None
     currency: str | None = None
+    seconds: float = 0.0

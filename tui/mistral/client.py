@@ -169,6 +169,15 @@ class Client:
         if self._ledger is None:
             return
         local = self.endpoint.kind is EndpointKind.LOCAL
+        seconds = time.monotonic() - started
+        device = seconds if local else 0.0
+        cost = self._ledger.prices.cost(
+            model,
+            usage.prompt_tokens,
+            usage.completion_tokens,
+            kind=self.endpoint.kind,
+            device_seconds=device,
+        )
         row = LedgerRow(
             at=time.time(),
             endpoint=self.endpoint.name,
@@ -177,7 +186,10 @@ class Client:
             workspace="",
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
-            device_seconds=time.monotonic() - started if local else 0.0,
+            device_seconds=device,
+            cost=cost.value if cost else None,
+            currency=cost.unit if cost else None,
+            seconds=seconds,
         )
         try:
             # Shielded: a stream that is stopped by the person was used all the same.

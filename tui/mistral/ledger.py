@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tui.domain.usage import LedgerRow
+from tui.mistral.prices import Prices
 from tui.storage import atomic
 from tui.storage.locations import data_dir
 
@@ -21,18 +22,26 @@ class Totals:
     prompt_tokens: int
     completion_tokens: int
     device_seconds: float
+    seconds: float
     costs: dict[str, float]
 
 
 class Ledger:
     """Appends to and reads `usage.jsonl` in the user's data directory.
 
-    Rows without a workspace get the one this ledger was opened for.
+    Rows without a workspace get the one this ledger was opened for. `prices` say what calls cost
+    when they are written down; what is written stays, whatever prices become.
     """
 
-    def __init__(self, path: Path | None = None, workspace: Path | str = "") -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        workspace: Path | str = "",
+        prices: Prices | None = None,
+    ) -> None:
         self._path = path
         self.workspace = str(workspace)
+        self.prices = prices or Prices()
 
     @property
     def path(self) -> Path:
@@ -74,16 +83,18 @@ class Ledger:
     ) -> Totals:
         """The sums over the rows that match."""
         calls = prompt = completion = 0
-        seconds = 0.0
+        device = seconds = 0.0
         costs: dict[str, float] = {}
         for row in self.rows(month=month, endpoint=endpoint, workspace=workspace):
             calls += 1
             prompt += row.prompt_tokens
             completion += row.completion_tokens
-            seconds += row.device_seconds
+            device += row.device_seconds
+            seconds += row.seconds
             if row.cost is not None and row.currency is not None:
-                costs[row.currency] = costs.get(row.currency, 0.0) + row.cost
-        return Totals(calls, prompt, completion, seconds, costs)
+                unit = row.currency.lower()
+                costs[unit] = costs.get(unit, 0.0) + row.cost
+        return Totals(calls, prompt, completion, device, seconds, costs)
 
 
 def _row(raw: dict[str, Any]) -> LedgerRow | None:

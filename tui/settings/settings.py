@@ -8,15 +8,19 @@ import tomllib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import tomli_w
 
 from tui.domain.errors import UsageError
+from tui.settings import money
+from tui.settings.money import BudgetSettings, PriceSettings
 from tui.storage import atomic
 from tui.storage.locations import config_dir
 from tui.text import visible
+
+Result = TypeVar("Result")
 
 _RESERVED = "local"  # the engine of this machine: its URL and token come from its state file
 _ELSEWHERE = frozenset({"engine"})  # tables that whoever uses them reads and checks
@@ -55,6 +59,8 @@ class Settings:
     endpoints: dict[str, EndpointSettings] = field(default_factory=dict)
     consented: tuple[str, ...] = ()
     aliases: dict[str, str] = field(default_factory=dict)
+    prices: PriceSettings = field(default_factory=PriceSettings)
+    budget: BudgetSettings = field(default_factory=BudgetSettings)
 
 
 def settings_file() -> Path:
@@ -143,6 +149,8 @@ def _toml(value: Any) -> Any:
         return list(value)
     if isinstance(value, EndpointSettings):
         return {"url": value.url, "trusted": value.trusted}
+    if isinstance(value, PriceSettings | BudgetSettings):
+        return money.table(value)
     if isinstance(value, dict):
         return {key: _toml(item) for key, item in value.items()}
     return value
@@ -164,6 +172,8 @@ class _Reader:
             "endpoints": self.endpoints,
             "consented": self.texts,
             "aliases": self.aliases,
+            "prices": lambda key, value: self.money(key, value, money.read_prices),
+            "budget": lambda key, value: self.money(key, value, money.read_budget),
         }
         values: dict[str, Any] = {}
         for key, value in document.items():
@@ -193,6 +203,12 @@ class _Reader:
         if not isinstance(value, dict):
             raise self.wrong(key, f"must be a table: [{visible(key)}]")
         return value
+
+    def money(self, key: str, value: Any, read: Callable[[str, dict[str, Any]], Result]) -> Result:
+        try:
+            return read(key, self.table(key, value))
+        except money.WrongValueError as error:
+            raise self.wrong(*error.args) from None
 
     def aliases(self, key: str, value: Any) -> dict[str, str]:
         table = self.table(key, value)
