@@ -1,7 +1,8 @@
-"""What a loss curve says, in words, each with its evidence.
+"""What a loss curve says, in words, each with its evidence and what can be done about it.
 
-Transfer loss never raises an alarm: on papers that were never trained on it rises while a model
-learns facts, and choosing by it would choose the model that has learnt least.
+The rules and where their thresholds come from stand in `docs/diagnosis.md`. Transfer loss never
+raises an alarm: on papers that were never trained on it rises while a model learns facts, and
+choosing by it would choose the model that has learnt least.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from itertools import pairwise
 from statistics import fmean, median
 
@@ -24,13 +26,28 @@ _UNBOUND = 0.3  # nats per token: below about 0.1 facts sit, at 0.4 entities are
 _DIVERGED = 1.5
 _STALL_SECONDS = 180.0
 _STALL_INTERVALS = 10
+_TIGHT = 0.92  # of the memory: allocators fragment, and the longest batch may be still to come
+
+
+class Remedy(StrEnum):
+    """What a person can do about a diagnosis; the screen has a key for each."""
+
+    KEEP = "keep"
+    """Stop here and make the model of `best_step`."""
+    STOP = "stop"
+    CLONE = "clone"
+    """Launch it again with other settings."""
+    LOG = "log"
+    """Read what the worker wrote."""
+    NONE = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
     """Something to know about a job: `code` names the rule, `severity` is note, warning or error.
 
-    `step` is where it shows; `best_step` the checkpoint worth keeping, where there is one.
+    `message` says what it is and on which figures it stands. `step` is where it shows; `best_step`
+    the checkpoint worth keeping, where there is one. `remedy` is what to do, `advice` says it.
     """
 
     code: str
@@ -38,6 +55,16 @@ class Diagnosis:
     message: str
     step: int
     best_step: int | None = None
+    remedy: Remedy = Remedy.NONE
+    advice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """What the training process has of its device, in bytes."""
+
+    used: int
+    total: int
 
 
 def diagnose(
@@ -47,24 +74,26 @@ def diagnose(
     status: JobStatus | str,
     steps: int | None = None,
     now: float | None = None,
+    device: MemoryUse | None = None,
 ) -> list[Diagnosis]:
     """All that holds of a curve in step order, the gravest first.
 
     `memory` is the validation file with new wordings of trained findings; `steps` the planned
-    number; `now` the time by the clock that stamped the points, for stalls.
+    number; `now` the time by the clock that stamped the points, for stalls; `device` what the
+    worker has of its memory.
     """
-    if not points:
-        return []
-    found = [
-        _not_a_number(points),
-        _diverging(points),
-        _overfitting(points, memory),
-        _not_learning(points, steps),
-        _too_few_steps(points, status),
-        _stalled(points, status, now),
-    ]
-    if found[0] is not None:
-        found[1] = None  # the same trouble, said once
+    found = [_memory_tight(device, status, points[-1].step if points else 0)]
+    if points:
+        found += [
+            _not_a_number(points),
+            _diverging(points),
+            _overfitting(points, memory, status),
+            _not_learning(points, steps, status),
+            _too_few_steps(points, status),
+            _stalled(points, status, now),
+        ]
+        if found[1] is not None:
+            found[2] = None  # the same trouble, said once
     grave = {"error": 0, "warning": 1, "note": 2}
     return sorted((item for item in found if item), key=lambda item: grave[item.severity])
 
@@ -75,16 +104,30 @@ def best_step(points: Sequence[LossPoint], memory: str | None) -> int | None:
     return min(measured)[1] if measured else None
 
 
-def _series(points: Sequence[LossPoint], memory: str | None) -> list[tuple[int, float]]:
-    if memory is None:
+def about_transfer(points: Sequence[LossPoint], transfer: str | None) -> str:
+    """Why a transfer loss that rises is no alarm; empty while it does not rise."""
+    series = [loss for _, loss in _series(points, transfer) if math.isfinite(loss)]
+    if len(series) < 2 or series[-1] <= min(series) * (1 + _RISE_SHARE):
+        return ""
+    return (
+        f"Transfer loss has risen ({min(series):.2f} to {series[-1]:.2f}). That is usual while "
+        "facts are learnt and no alarm: these papers were never trained on; retrieval answers "
+        "there."
+    )
+
+
+def _series(points: Sequence[LossPoint], name: str | None) -> list[tuple[int, float]]:
+    if name is None:
         return []
-    return [
-        (point.step, point.validation[memory]) for point in points if memory in point.validation
-    ]
+    return [(point.step, point.validation[name]) for point in points if name in point.validation]
 
 
 def _training(points: Sequence[LossPoint]) -> list[tuple[int, float]]:
     return [(point.step, point.train_loss) for point in points if point.train_loss is not None]
+
+
+def _running(status: JobStatus | str) -> bool:
+    return status not in (JobStatus.SUCCESS, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 def _not_a_number(points: Sequence[LossPoint]) -> Diagnosis | None:
@@ -99,6 +142,8 @@ def _not_a_number(points: Sequence[LossPoint]) -> Diagnosis | None:
                 f"The loss is not a number since step {point.step}: stop, and lower the learning "
                 "rate.",
                 point.step,
+                remedy=Remedy.STOP,
+                advice="stop it and start again with a lower learning rate",
             )
     return None
 
@@ -107,7 +152,7 @@ def _diverging(points: Sequence[LossPoint]) -> Diagnosis | None:
     losses = [(step, loss) for step, loss in _training(points) if math.isfinite(loss)]
     if len(losses) < _ENOUGH_POINTS:
         return None
-    first, last = fmean(v for _, v in losses[:3]), fmean(v for _, v in losses[-5:])
+    first, last = _level(losses[:3]), _level(losses[-5:])
     if last <= _DIVERGED * first:
         return None
     return Diagnosis(
@@ -116,10 +161,14 @@ def _diverging(points: Sequence[LossPoint]) -> Diagnosis | None:
         f"The training loss has grown from {first:.2f} to {last:.2f}: stop, and lower the "
         "learning rate.",
         losses[-1][0],
+        remedy=Remedy.STOP,
+        advice="stop it and start again with a lower learning rate",
     )
 
 
-def _overfitting(points: Sequence[LossPoint], memory: str | None) -> Diagnosis | None:
+def _overfitting(
+    points: Sequence[LossPoint], memory: str | None, status: JobStatus | str
+) -> Diagnosis | None:
     series = [(step, loss) for step, loss in _series(points, memory) if math.isfinite(loss)]
     if len(series) <= _RISES:
         return None
@@ -128,29 +177,41 @@ def _overfitting(points: Sequence[LossPoint], memory: str | None) -> Diagnosis |
     latest = [loss for at, loss in series if at > step][-_RISES:]
     if len(latest) < _RISES or min(latest) <= threshold or latest[-1] < latest[0]:
         return None
+    after = sum(at > step for at, _ in series)
+    running = _running(status)
     return Diagnosis(
         "overfitting",
         "warning",
         f"New wordings of trained findings are answered worse since step {step} (memory loss "
-        f"{lowest:.2f}, now {latest[-1]:.2f}): keep checkpoint {step}.",
+        f"{lowest:.2f}, now {latest[-1]:.2f}, {after} evaluations later): keep checkpoint {step}.",
         series[-1][0],
         best_step=step,
+        remedy=Remedy.KEEP,
+        advice=f"stop here and keep checkpoint {step}" if running else f"keep checkpoint {step}",
     )
 
 
-def _not_learning(points: Sequence[LossPoint], steps: int | None) -> Diagnosis | None:
+def _not_learning(
+    points: Sequence[LossPoint], steps: int | None, status: JobStatus | str
+) -> Diagnosis | None:
     losses = _training(points)
     if len(losses) < _ENOUGH_POINTS or (steps and losses[-1][0] < _ENOUGH_SHARE * steps):
         return None
-    first, last = fmean(v for _, v in losses[:3]), fmean(v for _, v in losses[-5:])
+    first, last = _level(losses[:3]), _level(losses[-5:])
     if not last > _LEARNT * first or last > _DIVERGED * first:
         return None
+    if first <= _UNBOUND:
+        return None  # what is known already cannot be learnt again
     return Diagnosis(
         "not-learning",
         "warning",
         f"The training loss hardly falls ({first:.2f} at the start, {last:.2f} now): raise the "
         "learning rate.",
         losses[-1][0],
+        remedy=Remedy.CLONE,
+        advice="stop it and start a copy with a higher learning rate"
+        if _running(status)
+        else "start a copy with a higher learning rate",
     )
 
 
@@ -158,7 +219,7 @@ def _too_few_steps(points: Sequence[LossPoint], status: JobStatus | str) -> Diag
     losses = _training(points)
     if status != JobStatus.SUCCESS or not losses:
         return None
-    last = fmean(v for _, v in losses[-5:])
+    last = _level(losses[-5:])
     if not last > _UNBOUND:
         return None
     return Diagnosis(
@@ -167,6 +228,8 @@ def _too_few_steps(points: Sequence[LossPoint], status: JobStatus | str) -> Diag
         f"The training loss ended at {last:.2f}; above {_UNBOUND} a model knows the form of the "
         "answers but mixes up the facts: train more steps.",
         losses[-1][0],
+        remedy=Remedy.CLONE,
+        advice="start a copy with more steps",
     )
 
 
@@ -186,4 +249,29 @@ def _stalled(
         f"No step has ended for {silent / 60:.0f} minutes: look at the log, or whether the machine "
         "is busy.",
         points[-1].step,
+        remedy=Remedy.LOG,
+        advice="read the log",
     )
+
+
+def _memory_tight(
+    device: MemoryUse | None, status: JobStatus | str, step: int
+) -> Diagnosis | None:
+    if device is None or status != JobStatus.RUNNING or device.total <= 0:
+        return None
+    share = device.used / device.total
+    if share < _TIGHT:
+        return None
+    return Diagnosis(
+        "memory-tight",
+        "warning",
+        f"{share:.0%} of the device's memory is taken ({device.used / 2**30:.1f} of "
+        f"{device.total / 2**30:.1f} GB): one longer batch may end the job.",
+        step,
+        remedy=Remedy.CLONE,
+        advice="should it fail, start a copy with a smaller batch or shorter examples",
+    )
+
+
+def _level(losses: Sequence[tuple[int, float]]) -> float:
+    return fmean(loss for _, loss in losses)
