@@ -15,10 +15,13 @@ from typing import Any, Literal
 from tui.domain.endpoint import EndpointKind
 from tui.domain.errors import PapertuneError
 from tui.domain.job import TERMINAL, Event, Job, JobStatus, LossPoint
-from tui.jobs.diagnose import Diagnosis, diagnose
+from tui.jobs.diagnose import Diagnosis, MemoryUse, diagnose
 from tui.mistral import Client, EngineOff, LocalJob, Progress, QuotaError, ServerError, Unreachable
 
 _PASSING = (Unreachable, ServerError, QuotaError, EngineOff)
+# A job's document is read again at least so often; between, the engine's own route says whether it
+# has changed. A curve without a new evaluation is thought about as often.
+_WHOLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +101,9 @@ class Watch:
         self._said: set[tuple[str, int | None]] = set()
         self._offline_since: float | None = None
         self._failures = 0
-        self._heard = time.monotonic()
+        self._heard = self._read_whole = time.monotonic()
+        self._thought = -math.inf
+        self._says_status = False
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """All events from the beginning of the job to its end.
@@ -135,11 +140,7 @@ class Watch:
         The job is read before its points, so the points of a job that has ended are all of them.
         """
         client = self._client()
-        job = await client.jobs.get(self._id)
-        extra: LocalJob | None = None
-        if await client.is_engine():
-            last = self._points[-1].step if self._points else -1
-            extra = await client.local.job(self._id, after=last)
+        job, extra = await self._read(client)
         hosted = client.endpoint.kind is EndpointKind.MISTRAL
         pace = self._pace or (HOSTED_PACE if hosted else LOCAL_PACE)
         self._job = job
@@ -155,7 +156,7 @@ class Watch:
             ),
         ]
         told.sort(key=_order)
-        told += self._diagnoses(job)
+        told += self._diagnoses(job, extra, fresh=any(point.validation for point in points))
         if job.terminal:
             message = extra.message if extra else ""
             told.append(
@@ -169,6 +170,22 @@ class Watch:
                 )
             )
         return told, pace
+
+    async def _read(self, client: Client) -> tuple[Job, LocalJob | None]:
+        """The job and what the engine adds; the job itself only when it may have changed."""
+        last = self._points[-1].step if self._points else -1
+        if not await client.is_engine():
+            return await client.jobs.get(self._id), None
+        known, recent = self._job, time.monotonic() - self._read_whole < _WHOLE_SECONDS
+        if known is not None and recent and self._says_status:
+            extra = await client.local.job(self._id, after=last)
+            if extra.status == known.status:
+                return known, extra
+        job = await client.jobs.get(self._id)
+        self._read_whole = time.monotonic()
+        extra = await client.local.job(self._id, after=last)
+        self._says_status = bool(extra.status)
+        return job, extra
 
     def _status_events(self, job: Job) -> list[WatchEvent]:
         """New entries of the job's history; a status that has none is told once."""
@@ -216,15 +233,20 @@ class Watch:
         self._points += fresh
         return fresh
 
-    def _diagnoses(self, job: Job) -> list[WatchEvent]:
+    def _diagnoses(self, job: Job, extra: LocalJob | None, *, fresh: bool) -> list[WatchEvent]:
+        now = time.monotonic()
+        if not (fresh or job.terminal) and now - self._thought < _WHOLE_SECONDS:
+            return []
+        self._thought = now
         # By our own clock since the last point came: the endpoint's may differ from ours.
-        silent = time.monotonic() - self._heard
+        silent = now - self._heard
         found = diagnose(
             self._points,
             memory=self._memory(job),
             status=job.status,
             steps=job.hyperparameters.training_steps,
             now=self._points[-1].at + silent if self._points else None,
+            device=MemoryUse(*extra.memory) if extra and extra.memory else None,
         )
         told = []
         for item in found:

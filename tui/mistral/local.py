@@ -53,6 +53,19 @@ class LocalRoutes:
         )
         return parse_local_job(raw)
 
+    async def keep(self, job_id: str, step: int) -> dict[str, Any]:
+        """Make the checkpoint of a step the job's model; a job under way ends with it.
+
+        Raises AbsentError where the checkpoint is no longer kept.
+        """
+        path = f"/local/jobs/{quote(job_id, safe='')}/keep"
+        return await self._connection.object("POST", path, harmless=True, body={"step": step})
+
+    async def stop(self, job_id: str) -> dict[str, Any]:
+        """End a job early and make the model of its best checkpoint; cancelling makes none."""
+        path = f"/local/jobs/{quote(job_id, safe='')}/stop"
+        return await self._connection.object("POST", path, harmless=True)
+
     async def model(self, model_id: str) -> dict[str, Any]:
         """Lineage, weights, licence and template hash of a model, as the engine says them."""
         return await self._connection.object(
@@ -138,7 +151,17 @@ def parse_local_job(raw: dict[str, Any]) -> LocalJob:
         log=tuple(str(line) for line in items(log)[-_LOG_LINES:]),
         message=str(raw.get("message") or ""),
         lineage=parse_lineage(raw.get("lineage")),
+        status=str(raw.get("status") or ""),
+        memory=_memory(raw.get("memory")),
+        kept=tuple(sorted(int(step) for item in items(raw.get("kept")) if (step := number(item)))),
     )
+
+
+def _memory(raw: Any) -> tuple[int, int] | None:
+    if not isinstance(raw, dict):
+        return None
+    used, total = number(raw.get("used")), number(raw.get("total"))
+    return (int(used), int(total)) if used and total else None
 
 
 def point(raw: dict[str, Any]) -> LossPoint:

@@ -78,7 +78,12 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class LocalJob:
-    """What the engine says of a job beyond the API; `points` are in step order."""
+    """What the engine says of a job beyond the API; `points` are in step order.
+
+    `status` and `modified_at` are those of the API's document, so that it need not be asked for as
+    often. `memory` is what the worker has of its device and how much there is, in bytes; `kept` are
+    the steps whose checkpoints can still become the model.
+    """
 
     points: tuple[LossPoint, ...] = ()
     files: dict[str, str] = field(default_factory=dict)
@@ -88,6 +93,9 @@ class LocalJob:
     log: tuple[str, ...] = ()
     message: str = ""
     lineage: Lineage = field(default_factory=Lineage)
+    status: str = ""
+    memory: tuple[int, int] | None = None
+    kept: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
