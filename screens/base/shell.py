@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import events
-from textual.app import App, SuspendNotSupported
+from textual.app import SuspendNotSupported
 from textual.command import Provider
 from textual.filter import LineFilter
 from textual.signal import Signal
@@ -22,6 +22,7 @@ from screens.base.clipboard import copy
 from screens.base.editor import edit
 from screens.base.line_filter import ControlFilter
 from screens.base.too_small import TooSmall, is_too_small
+from screens.base.typed_ahead import TypedAheadApp
 from tui.domain.errors import PapertuneError
 from tui.keymap import Keymap, bindings
 from tui.storage.faults import explained, log_fault
@@ -41,7 +42,7 @@ def _commands() -> type[Provider]:
     return ActionCommands
 
 
-class ShellApp(App[object], inherit_bindings=False):
+class ShellApp(TypedAheadApp[object], inherit_bindings=False):
     """The frame that the two apps (welcome, workspace) share and that every screen is drawn in.
 
     `remote` is the light profile for SSH: no animation at all. `keymap` holds the user's keys,
