@@ -8,7 +8,8 @@ from typing import Any
 
 import msgspec
 
-from tui.domain.example import Example, Form, ToolCall, Turn
+from tui.datasets import grounded
+from tui.domain.example import Example, Form, Kind, ToolCall, Turn
 from tui.formats import templates
 from tui.text import clean
 
@@ -147,8 +148,35 @@ def message(turn: Turn) -> dict[str, Any]:
     return found
 
 
+def turns_of(line: dict[str, Any]) -> tuple[tuple[Turn, ...], str]:
+    """The turns and the tools (as JSON text) of a training line that `training_line` wrote."""
+    turns = []
+    for given in line.get("messages", ()):
+        calls = tuple(
+            ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+            for call in given.get("tool_calls", ())
+        )
+        turns.append(
+            Turn(
+                given["role"],
+                given.get("content", ""),
+                given.get("weight"),
+                calls,
+                given.get("tool_call_id", ""),
+                given.get("name", ""),
+            )
+        )
+    tools = line.get("tools")
+    return tuple(turns), msgspec.json.encode(tools).decode() if tools else ""
+
+
 def question_and_answer(example: Example) -> tuple[str, str]:
-    """What is asked and what is answered, whichever form it is written in; else two blanks."""
+    """What is asked and what is answered, whichever form it is written in; else two blanks.
+
+    Of an example with sources it is the bare question, without them.
+    """
+    if example.kind is Kind.RETRIEVAL:
+        return grounded.asked(example.question), example.answer
     if example.form is Form.MESSAGES:
         return example.question, example.answer
     plain = templates.parse(example.text)
@@ -177,6 +205,8 @@ def with_answer(example: Example, question: str | None, answer: str | None) -> E
     turns = list(example.turns)
     for position, turn in enumerate(turns):
         if turn.role == "user":
+            if example.kind is Kind.RETRIEVAL:
+                question = grounded.with_question(turn.content, question)
             turns[position] = replace(turn, content=question)
             break
     for position in range(len(turns) - 1, -1, -1):

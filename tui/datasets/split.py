@@ -21,7 +21,7 @@ LEAST_PAPERS = 5
 LEAST_DIFFERENCE = 3
 # Transfer questions that watch training rather than test its result.
 _WATCHING = 1 / 3
-_ASKED = frozenset({Kind.QA, Kind.RETRIEVAL})
+_ASKED = frozenset({Kind.QA})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,7 @@ def assign(
     home = [item for item in items if item.paper not in transfer]
     _divide_transfer(away, settings, previous, roles)
     _divide_memory(home, settings, previous, roles, notes)
+    _follow_the_question(home, roles)
     for item in items:
         if item.fixed is not None:
             roles[item.id] = item.fixed
@@ -149,10 +150,10 @@ def _divide_transfer(
     drawn: list[Item] = []
     for item in items:
         before = previous.get(item.id)
-        if item.id not in testable:
-            roles[item.id] = Role.VALIDATION_TRANSFER
-        elif before is not None and before.is_transfer:
+        if before is not None and before.is_transfer:
             roles[item.id] = before
+        elif item.id not in testable:
+            roles[item.id] = Role.VALIDATION_TRANSFER
         elif _draw(settings.seed, "watch", item.fact) < _WATCHING:
             roles[item.id] = Role.VALIDATION_TRANSFER
             drawn.append(item)
@@ -190,6 +191,22 @@ def _divide_memory(
         )
     elif Role.VALIDATION not in given:
         notes.append("No finding has four wordings, so none watches training (validation).")
+
+
+def _follow_the_question(items: Sequence[Item], roles: dict[str, Role]) -> None:
+    """A question that is held out is not trained on together with its sources either.
+
+    Examples with sources test nothing by themselves (the evaluation brings its own), so those of
+    a held-out question watch training.
+    """
+    held: set[tuple[str, frozenset[str]]] = set()
+    for item in items:
+        if item.kind in _ASKED and (item.fixed or roles[item.id]) is not Role.TRAIN:
+            held.add((item.paper, frozenset(content_words(item.question))))
+    for item in items:
+        if item.kind is Kind.RETRIEVAL:
+            same = (item.paper, frozenset(content_words(item.question)))
+            roles[item.id] = Role.VALIDATION if same in held else Role.TRAIN
 
 
 def _draw_wordings(

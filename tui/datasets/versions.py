@@ -8,14 +8,16 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tui.datasets import freeze as frozen
+from tui.datasets import frozen
 from tui.datasets.diff import DatasetDiff, diff
+from tui.datasets.freeze import PageOf
 from tui.datasets.shelf import Shelf
 from tui.domain.errors import NotFoundError, UsageError
 from tui.domain.example import Example, Kind, Role, Version
 from tui.text import shorten
 
-_ASKED = (Kind.QA, Kind.CONVERSATION, Kind.RETRIEVAL, Kind.SUMMARY)
+# Not RETRIEVAL: it brings its sources along, which the arms of an evaluation bring themselves.
+_ASKED = (Kind.QA, Kind.CONVERSATION, Kind.SUMMARY)
 
 Versions = list[Version]
 Examples = list[Example]
@@ -46,7 +48,7 @@ class VersionShelf(Shelf):
             )
         return found
 
-    def _page_of(self) -> frozen.PageOf:
+    def _page_of(self) -> PageOf:
         @lru_cache(maxsize=100_000)
         def page(passage: str) -> int:
             try:
