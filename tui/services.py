@@ -86,7 +86,10 @@ class Services:
         """The library."""
         from tui.corpus import Corpus
 
-        return Corpus(self.workspace)
+        def members(name: str) -> frozenset[str] | None:
+            return self.datasets.papers_of(name)  # datasets are made of the corpus: ask late
+
+        return Corpus(self.workspace, members)
 
     @cached_property
     def datasets(self) -> Datasets:

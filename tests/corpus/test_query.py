@@ -54,7 +54,7 @@ def test_years_are_ranges(text: str, years: tuple[int | None, int | None] | None
     assert parse(text).years == years
 
 
-@pytest.mark.parametrize("text", ["colour:red", '"never closed', "year:soon", "-only", "in:set"])
+@pytest.mark.parametrize("text", ["colour:red", '"never closed', "year:soon", "-only"])
 def test_what_cannot_be_meant_is_explained(text: str) -> None:
     assert parse(text).notes
 

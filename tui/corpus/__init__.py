@@ -12,14 +12,26 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tui.corpus.bibliography import ImportReport
     from tui.corpus.ingest import Progress
-    from tui.corpus.service import Corpus, Problem, Totals
+    from tui.corpus.problems import Problem, ProblemKind
+    from tui.corpus.saved import SavedSearch
+    from tui.corpus.service import Corpus, Totals
 
-__all__ = ["Corpus", "ImportReport", "Problem", "Progress", "Totals"]
+__all__ = [
+    "Corpus",
+    "ImportReport",
+    "Problem",
+    "ProblemKind",
+    "Progress",
+    "SavedSearch",
+    "Totals",
+]
 
 _HOMES = {
     "Corpus": "tui.corpus.service",
     "ImportReport": "tui.corpus.bibliography",
-    "Problem": "tui.corpus.service",
+    "Problem": "tui.corpus.problems",
+    "ProblemKind": "tui.corpus.problems",
+    "SavedSearch": "tui.corpus.saved",
     "Progress": "tui.corpus.ingest",
     "Totals": "tui.corpus.service",
 }

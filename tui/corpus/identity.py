@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tui.corpus.document import Metadata
 
 _DOI = re.compile(r"\b(10\.\d{4,9}/[^\s\"<>{}|\\^`\[\]]+)", re.IGNORECASE)
 _ARXIV = re.compile(
@@ -88,6 +92,13 @@ def same_work(
     ours = [fold(family_name(author)) for author in authors]
     theirs = [fold(family_name(author)) for author in other_authors]
     return ours[0] in theirs or theirs[0] in ours
+
+
+def same_record(one: Metadata, other: Metadata) -> bool:
+    """Whether two records are of one work: by DOI, arXiv identifier, or title and first author."""
+    if (one.doi and one.doi == other.doi) or (one.arxiv and one.arxiv == other.arxiv):
+        return True
+    return bool(one.title) and same_work(one.title, one.authors, other.title, other.authors)
 
 
 def citation_key(

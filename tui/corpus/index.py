@@ -133,18 +133,40 @@ class SearchIndex:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             yield
 
-    def search(self, parsed: q.Query, limit: int, papers: Collection[str] | None = None) -> Found:
-        """The best passages: first those with every word, then those with the most telling ones."""
-        nothing = Found((), frozenset(), ())
-        if parsed.empty or limit <= 0 or (papers is not None and not papers):
-            return nothing
-        return self._guarded(lambda searcher: self._ask(searcher, parsed, limit, papers), nothing)
+    def search(
+        self,
+        parsed: q.Query,
+        limit: int,
+        papers: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> Found:
+        """The best passages: first those with every word, then those with the most telling ones.
 
-    def papers(self, parsed: q.Query, ranked: int = 2000) -> list[str]:
+        Only in `papers` and never in those `without`, where they are given.
+        """
+        nothing = Found((), frozenset(), ())
+        if limit <= 0 or (papers is not None and not papers):
+            return nothing
+        return self._guarded(
+            lambda searcher: self._ask(
+                Plan(self._schema, searcher, parsed, papers, without), searcher, limit
+            ),
+            nothing,
+        )
+
+    def papers(
+        self,
+        parsed: q.Query,
+        ranked: int = 2000,
+        papers: Collection[str] | None = None,
+        without: Collection[str] = (),
+    ) -> list[str]:
         """The papers that hold a match: the best `ranked` passages' first, then all the others."""
+        if papers is not None and not papers:
+            return []
 
         def ask(searcher: tantivy.Searcher) -> list[str]:
-            strict = Plan(self._schema, searcher, parsed).strict()
+            strict = Plan(self._schema, searcher, parsed, papers, without).strict()
             hits = searcher.search(strict, ranked, count=False).hits
             found = dict.fromkeys(searcher.doc(address).get_first("paper") for _, address in hits)
             if len(hits) == ranked:
@@ -155,17 +177,11 @@ class SearchIndex:
 
         return self._guarded(ask, [])
 
-    def _ask(
-        self,
-        searcher: tantivy.Searcher,
-        parsed: q.Query,
-        limit: int,
-        papers: Collection[str] | None,
-    ) -> Found:
-        plan = Plan(self._schema, searcher, parsed, papers)
+    @staticmethod
+    def _ask(plan: Plan, searcher: tantivy.Searcher, limit: int) -> Found:
         found: dict[tuple[str, str], float] = {}
         loose = plan.loose()
-        first = [plan.strict()] if loose is None or not parsed.question else []
+        first = [plan.strict()] if loose is None or not plan.question else []
         for query in [*first, loose]:
             if query is None or len(found) >= limit:
                 continue

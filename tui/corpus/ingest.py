@@ -235,13 +235,15 @@ class Ingest:
                 "SELECT paper, status, reason, pages, metadata FROM file WHERE path = ?",
                 (twin.path,),
             ).fetchone()
-            if row is None or row[0] is None:
+            placed = store.placed(db, fresh.path)
+            if row is None or row[0] is None or (placed and placed != row[0]):
                 return False
             status = FileStatus.PARTLY if row[2] else FileStatus.READ
             taken = replace(fresh, paper=row[0], status=status, reason=row[2])
             store.put_file(db, taken, pages=row[3], metadata=row[4])
             if moved:
                 db.execute("DELETE FROM file WHERE path = ?", (twin.path,))
+                db.execute("UPDATE placed SET path = ? WHERE path = ?", (fresh.path, twin.path))
                 db.execute(
                     "UPDATE paper SET text_file = ? WHERE text_file = ?", (fresh.path, twin.path)
                 )

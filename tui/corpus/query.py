@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 
 from tui.corpus.identity import fold
 
-FIELDS = ("author", "title", "section", "venue", "tag", "year", "in")
+FIELDS = ("author", "title", "section", "venue", "tag", "year", "in", "problem")
+# These name sets of papers that the index knows nothing of; the corpus looks them up.
+_SETS = ("in", "problem")
 # Text in these is bounded so that a pasted page costs no more than a long question.
 _MOST_TERMS = 64
 _MOST_CHARACTERS = 4000
@@ -39,25 +41,41 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperSet:
+    """`in:dataset` or `problem:kind`: papers that are in a set, or are not."""
+
+    field: str
+    name: str
+    negative: bool = False
+
+
+Years = tuple[int | None, int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """A parsed query. `question` means that most words matter more than all of them."""
 
     terms: tuple[Term, ...] = ()
-    years: tuple[int | None, int | None] | None = None
+    years: Years | None = None
     question: bool = False
     notes: tuple[str, ...] = ()
+    without_years: tuple[Years, ...] = ()
+    sets: tuple[PaperSet, ...] = ()
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to look for."""
-        return not self.terms and self.years is None
+        """Whether there is nothing to look for in the index."""
+        return not self.terms and self.years is None and not self.without_years
 
 
 @dataclass(slots=True)
 class _Reading:
     terms: list[Term] = field(default_factory=list)
-    years: tuple[int | None, int | None] | None = None
+    years: Years | None = None
     notes: list[str] = field(default_factory=list)
+    without_years: list[Years] = field(default_factory=list)
+    sets: list[PaperSet] = field(default_factory=list)
 
 
 def parse(text: str) -> Query:
@@ -75,11 +93,15 @@ def parse(text: str) -> Query:
             break
         _take(match, reading, last=match.end() == len(text))
     terms = _without_stop_words(reading.terms)
-    if terms and all(term.negative for term in terms) and reading.years is None:
+    limited = reading.years is not None or reading.sets
+    if terms and all(term.negative for term in terms) and not limited:
         reading.notes.append("Only words to leave out: everything else is listed.")
     plain = [term for term in terms if not (term.field or term.phrase or term.negative)]
     question = text.rstrip().endswith("?") or len(plain) >= 5
-    return Query(tuple(terms), reading.years, question, tuple(reading.notes))
+    return Query(
+        tuple(terms), reading.years, question, tuple(dict.fromkeys(reading.notes)),
+        tuple(reading.without_years), tuple(reading.sets),
+    )  # fmt: skip
 
 
 def _take(match: re.Match[str], reading: _Reading, *, last: bool) -> None:
@@ -88,15 +110,16 @@ def _take(match: re.Match[str], reading: _Reading, *, last: bool) -> None:
     value = match["word"] if phrase is None else phrase
     if phrase is not None and match["close"] != '"':
         reading.notes.append("A quotation mark is not closed: the rest is taken as one phrase.")
-    if name == "year" and phrase is None and _take_years(value, reading):
+    negative = match["minus"] is not None
+    if name == "year" and phrase is None and _take_years(value, reading, negative):
         return
-    if name == "in":
-        reading.notes.append("in: is not known to this search; it is left out.")
+    if name in _SETS:
+        reading.sets.append(PaperSet(name, " ".join(value.split()), negative))
         return
     if name and name not in FIELDS:
         # `http://…` and `note: text` are words with a colon, not fields.
         if phrase is not None or not value.startswith("/"):
-            reading.notes.append(f"{name}: is no field (fields: {', '.join(FIELDS[:-1])}).")
+            reading.notes.append(f"{name}: is no field (fields: {', '.join(FIELDS)}).")
         value, name = f"{name} {value}", ""
     elif name == "year":
         name = ""
@@ -104,7 +127,6 @@ def _take(match: re.Match[str], reading: _Reading, *, last: bool) -> None:
     words = tuple(fold(value).split())
     if not words:
         return
-    negative = match["minus"] is not None
     prefix = phrase is None and typed and (last or value.endswith("*")) and not negative
     if phrase is not None or len(words) == 1:
         single = len(words) == 1
@@ -118,7 +140,7 @@ def _take(match: re.Match[str], reading: _Reading, *, last: bool) -> None:
         reading.terms.append(Term((word,), name, prefix=prefix and position == len(words) - 1))
 
 
-def _take_years(value: str, reading: _Reading) -> bool:
+def _take_years(value: str, reading: _Reading, negative: bool) -> bool:
     match = _YEARS.fullmatch(value)
     if not match or not (match[1] or match[3]):
         reading.notes.append(f"year:{value[:20]} is no year; write year:2019 or year:2019..2022.")
@@ -132,7 +154,10 @@ def _take_years(value: str, reading: _Reading) -> bool:
     if first and last and first > last:
         first, last = last, first
         reading.notes.append(f"The years are taken as {first}..{last}.")
-    reading.years = (first, last)
+    if negative:
+        reading.without_years.append((first, last))
+    else:
+        reading.years = (first, last)
     return True
 
 

@@ -34,15 +34,21 @@ class Plan:
         searcher: tantivy.Searcher,
         parsed: q.Query,
         papers: Collection[str] | None = None,
+        without: Collection[str] = (),
     ) -> None:
         self._schema = schema
         self._searcher = searcher
         self._parsed = parsed
         self.words: set[str] = set()
         self.prefixes: tuple[str, ...] = ()
-        self._filters = self._limits(papers)
+        self._filters = self._limits(papers, without)
         wanted = [term for term in parsed.terms if not term.negative]
         self._clauses = [(term, self._clause(term)) for term in wanted]
+
+    @property
+    def question(self) -> bool:
+        """Whether most words matter more than all of them."""
+        return self._parsed.question
 
     def strict(self) -> Any:
         """All words must match."""
@@ -63,21 +69,30 @@ class Plan:
             musts = [(Occur.Must, Query.all_query())]
         return Query.boolean_query([*musts, *self._filters])
 
-    def _limits(self, papers: Collection[str] | None) -> list[tuple[Any, Any]]:
+    def _limits(
+        self, papers: Collection[str] | None, without: Collection[str]
+    ) -> list[tuple[Any, Any]]:
         limits: list[tuple[Any, Any]] = []
         if papers is not None:
             some = Query.term_set_query(self._schema, "paper", list(papers))
             limits.append((Occur.Must, Query.const_score_query(some, 0.0)))
+        if without:
+            others = Query.term_set_query(self._schema, "paper", list(without))
+            limits.append((Occur.MustNot, others))
         if self._parsed.years is not None:
-            first, last = self._parsed.years
-            years = Query.range_query(
-                self._schema, "year", tantivy.FieldType.Integer, first or 0, last or 9999
-            )
+            years = self._within(self._parsed.years)
             limits.append((Occur.Must, Query.const_score_query(years, 0.0)))
+        limits += [(Occur.MustNot, self._within(years)) for years in self._parsed.without_years]
         for term in self._parsed.terms:
             if term.negative:
                 limits.append((Occur.MustNot, self._clause(term)))
         return limits
+
+    def _within(self, years: q.Years) -> Any:
+        first, last = years
+        return Query.range_query(
+            self._schema, "year", tantivy.FieldType.Integer, first or 0, last or 9999
+        )
 
     def _clause(self, term: q.Term) -> Any:
         """One word or phrase in the fields it may stand in."""

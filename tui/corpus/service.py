@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from tui.corpus import bibliography, query, quotes, snippet, store
-from tui.corpus.assemble import page_at
-from tui.corpus.identity import find_arxiv, find_doi, title_key
-from tui.corpus.index import SearchIndex
+from tui.corpus import bibliography, content, listing, problems, query, snippet, store
 from tui.corpus.ingest import Ingest, Progress
+from tui.corpus.listing import Sort
 from tui.corpus.paths import real, stored
-from tui.domain.errors import NotFoundError
+from tui.corpus.problems import Problem, ProblemKind
+from tui.corpus.reading import Reading, unknown
+from tui.corpus.saved import SavedSearch, SavedSearches
+from tui.corpus.works import Works
 from tui.domain.paper import FileStatus, Hit, IngestReport, Paper, Passage
 from tui.storage.workspace import Workspace
 from tui.text import visible
 
-_TEXTS_KEPT = 8
+# Which papers a dataset's examples come from; None for a name that is no dataset.
+Members = Callable[[str], Collection[str] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,22 +32,15 @@ class Totals:
     pages: int
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """A file that could not be read, or not wholly; `reason` is in the user's words."""
-
-    path: str
-    status: FileStatus
-    reason: str
-
-
-class Corpus:
+class Corpus(Reading):
     """A workspace's papers: added, listed, searched, tagged. Sync; safe in several threads."""
 
-    def __init__(self, workspace: Workspace) -> None:
-        self._workspace = workspace
-        self._index = SearchIndex(workspace)
-        self._texts: OrderedDict[str, tuple[str, str, list[tuple[int, int]]]] = OrderedDict()
+    def __init__(self, workspace: Workspace, members: Members | None = None) -> None:
+        super().__init__(workspace)
+        self._members = members or (lambda _: None)
+        self._works = Works(workspace)
+        self._saved = SavedSearches(workspace)
+        self._kinds: tuple[object, dict[str, set[ProblemKind]]] = (None, {})
 
     def add(
         self,
@@ -71,17 +64,42 @@ class Corpus:
         return run.run(list(paths))
 
     def papers(
-        self, query_text: str = "", *, limit: int | None = None, offset: int = 0
+        self,
+        query_text: str = "",
+        *,
+        sort: Sort = "",
+        descending: bool = False,
+        limit: int | None = None,
+        offset: int = 0,
     ) -> list[Paper]:
-        """Papers without their sections and references: newest first, or best match first."""
-        if query_text.strip():
-            ids = self._matching(query_text)
-            return store.papers(self._db(), ids[offset : None if limit is None else offset + limit])
+        """Papers without their sections and references.
+
+        Without a `sort` the newest come first, or the best match. Raises UsageError for an
+        unknown order.
+        """
+        end = None if limit is None else offset + limit
+        if query_text.strip() or sort:
+            ids = self.ids(query_text, sort=sort, descending=descending)[offset:end]
+            return store.papers(self._db(), ids)
         rows = self._db().execute(
             "SELECT id FROM paper ORDER BY year DESC, title, id LIMIT ? OFFSET ?",
             (-1 if limit is None else limit, offset),
         )
         return store.papers(self._db(), [row[0] for row in rows.fetchall()])
+
+    def ids(self, query_text: str = "", *, sort: Sort = "", descending: bool = False) -> list[str]:
+        """The ids that `papers` would list, in its order: what a long list is paged by."""
+        found = self._matching(query_text) if query_text.strip() else None
+        if sort:
+            return listing.ordered(self._db(), found, sort, descending=descending)
+        if found is not None:
+            return found
+        rows = self._db().execute("SELECT id FROM paper ORDER BY year DESC, title, id")
+        return [row[0] for row in rows]
+
+    def by_ids(self, ids: Sequence[str]) -> list[Paper]:
+        """Papers as `papers` gives them, in the order of `ids`; unknown ones are left out."""
+        return store.papers(self._db(), ids)
 
     def count(self, query_text: str = "") -> int:
         """How many papers `papers` would list."""
@@ -89,134 +107,57 @@ class Corpus:
             return len(self._matching(query_text))
         return self.totals().papers
 
+    def facets(self, query_text: str = "") -> dict[str, list[tuple[str, int]]]:
+        """How many of the papers that match have each `year`, `author`, `tag`, `venue`, `problem`.
+
+        Most frequent first, years from the newest; at most `listing.MOST_VALUES` of each.
+        """
+        found = self._matching(query_text) if query_text.strip() else None
+        return listing.facets(self._db(), found, self._problem_kinds())
+
     def _matching(self, query_text: str) -> list[str]:
         parsed = query.parse(query_text)
+        only, without, _ = self._sets(parsed)
+        if parsed.empty:
+            if only is None and not without:
+                return []
+            everything = listing.ordered(self._db(), None, "year", descending=True)
+            return [p for p in everything if (only is None or p in only) and p not in without]
         self._index.update()
-        return [] if parsed.empty else self._index.papers(parsed)
+        return self._index.papers(parsed, papers=only, without=without)
 
-    def paper(self, paper_id: str) -> Paper:
-        """A paper with its sections and references. Raises NotFoundError."""
-        found = store.papers(self._db(), [paper_id])
-        if not found:
-            raise _unknown(paper_id)
-        rows = self._db().execute(
-            "SELECT text FROM reference WHERE paper = ? ORDER BY position", (paper_id,)
-        )
-        return replace(
-            found[0],
-            sections=store.sections(self._db(), paper_id),
-            references=tuple(row[0] for row in rows),
-        )
+    def _sets(self, parsed: query.Query) -> tuple[set[str] | None, set[str], list[str]]:
+        """What `in:` and `problem:` mean: papers to keep to, papers to leave out, notes."""
+        only: set[str] | None = None
+        without: set[str] = set()
+        notes: list[str] = []
+        for wanted in parsed.sets:
+            found = self._members(wanted.name) if wanted.field == "in" else self._with(wanted.name)
+            if found is None:
+                notes.append(_no_set(wanted))
+            elif wanted.negative:
+                without.update(found)
+            else:
+                only = set(found) if only is None else only & set(found)
+        return only, without, notes
 
-    def resolve(self, name: str) -> Paper:
-        """The paper of an id, DOI, arXiv identifier, exact title, path or file name.
+    def _with(self, kind: str) -> set[str] | None:
+        if kind not in set(ProblemKind):
+            return None
+        return {paper for paper, kinds in self._problem_kinds().items() if kind in kinds}
 
-        Raises NotFoundError, also when several papers answer to a title or file name.
-        """
-        db = self._db()
-        text = name.strip()
-        found: list[str] = []
-        for sql, value in (
-            ("SELECT id FROM paper WHERE id = ?", text),
-            ("SELECT id FROM paper WHERE doi = ?", find_doi(text)),
-            ("SELECT id FROM paper WHERE arxiv = ?", find_arxiv(text)),
-            ("SELECT id FROM paper WHERE title_key = ?", title_key(text)),
-            ("SELECT id FROM paper WHERE id = ? COLLATE NOCASE", text),
-            ("SELECT paper FROM file WHERE path = ? AND paper IS NOT NULL", _absolute(text)),
-        ):
-            if value:
-                found = [row[0] for row in db.execute(sql, (value,))]
-                if found:
-                    break
-        if not found and text:
-            found = self._by_file_name(text)
-        if len(found) == 1:
-            return self.paper(found[0])
-        if found:
-            raise NotFoundError(
-                f"'{visible(name)}' names {len(found)} papers: {', '.join(sorted(found)[:5])}.",
-                "Use one of these ids.",
-            )
-        raise _unknown(name)
-
-    def _by_file_name(self, name: str) -> list[str]:
-        pattern = name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        rows = self._db().execute(
-            "SELECT DISTINCT paper, path FROM file WHERE paper IS NOT NULL AND "
-            "(path LIKE ? ESCAPE '\\' OR path LIKE ? ESCAPE '\\')",
-            (f"%/{pattern}", f"%/{pattern}.%"),
-        )
-        return list(dict.fromkeys(
-            row[0] for row in rows if Path(row[1]).name == name or Path(row[1]).stem == name
-        ))  # fmt: skip
-
-    def text(self, paper_id: str) -> str:
-        """A paper's whole normalised text, which all offsets count in. Raises NotFoundError."""
-        return self._text(paper_id)[0]
-
-    def passages(self, paper_id: str) -> list[Passage]:
-        """A paper's passages in order; none for an unknown paper."""
-        return store.passages(self._db(), "paper = ? ORDER BY position", [paper_id])
-
-    def passage(self, passage_id: str) -> Passage:
-        """One passage. Raises NotFoundError."""
-        found = store.passages(self._db(), "id = ?", [passage_id])
-        if not found:
-            raise NotFoundError(
-                f"There is no passage '{visible(passage_id)}'.",
-                "Its paper may have been read anew.",
-            )
-        return found[0]
-
-    def find_quote(self, quote: str, paper: str | None = None) -> Passage | None:
-        """The passage where `quote` stands word for word (see `quotes`), in `paper` or anywhere.
-
-        Its `page` is the quote's own, which may be the one after the passage's first. A quote that
-        runs over a passage's end is found in the passage that it begins in.
-        """
-        candidates = [paper] if paper else self._papers_with(quote)
-        for candidate in candidates:
-            try:
-                text, starts = self._text(candidate)
-            except NotFoundError:
-                continue
-            place = quotes.find(quote, text)
-            if place is None:
-                continue
-            found = store.passages(
-                self._db(), 'paper = ? AND "end" > ? ORDER BY position LIMIT 1',
-                [candidate, place[0]],  # type: ignore[list-item]
-            )  # fmt: skip
-            if found and found[0].start <= place[0]:
-                return replace(found[0], page=page_at(starts, place[0]))
-        return None
-
-    def _papers_with(self, quote: str) -> list[str]:
-        words = query.words(quote)[:32]
-        if not words:
-            return []
-        self._index.update()
-        phrase = query.Query((query.Term(tuple(words), phrase=len(words) > 1),))
-        return self._index.papers(phrase, ranked=200)
-
-    def _text(self, paper_id: str) -> tuple[str, list[tuple[int, int]]]:
-        row = (
-            self._db().execute("SELECT text_sha256 FROM paper WHERE id = ?", (paper_id,)).fetchone()
-        )
-        if row is None:
-            raise _unknown(paper_id)
-        kept = self._texts.get(paper_id)
-        if kept is None or kept[0] != row[0]:
-            text, starts = (
-                self._db()
-                .execute("SELECT text, page_starts FROM paper WHERE id = ?", (paper_id,))
-                .fetchone()
-            )
-            kept = (row[0], text, [(start, page) for start, page in json.loads(starts)])
-            self._texts[paper_id] = kept
-            while len(self._texts) > _TEXTS_KEPT:
-                self._texts.popitem(last=False)
-        return kept[1], kept[2]
+    def _problem_kinds(self) -> dict[str, set[ProblemKind]]:
+        """Kinds of problems by paper, found anew when the library changed."""
+        state = tuple(
+            self._db().execute(
+                "SELECT (SELECT max(seq) FROM change), count(*), sum(status = ?) FROM file "
+                "WHERE status IN (?, ?, ?)",
+                (FileStatus.MISSING, FileStatus.FAILED, FileStatus.PARTLY, FileStatus.MISSING),
+            ).fetchone()
+        )  # fmt: skip
+        if self._kinds[0] != state:
+            self._kinds = (state, problems.kinds_of_papers(self._db()))
+        return self._kinds[1]
 
     def search(
         self, text: str, *, limit: int = 20, papers: Collection[str] | None = None
@@ -226,15 +167,20 @@ class Corpus:
         Never raises on a bad query: see `explain`.
         """
         parsed = query.parse(text)
+        only, without, _ = self._sets(parsed)
+        if papers is not None:
+            only = set(papers) if only is None else only & set(papers)
+        if parsed.empty and only is None and not without:
+            return []
         self._index.update()
-        found = self._index.search(parsed, limit, papers)
+        found = self._index.search(parsed, limit, only, without)
         db = self._db()
         titles = {p.id: p for p in store.papers(db, list({paper for _, paper, _ in found.hits}))}
         wanted = [passage for _, _, passage in found.hits if passage]
         passages: dict[str, Passage] = {}
         for batch in store.chunks(wanted):
             marks = ",".join("?" * len(batch))
-            passages.update((p.id, p) for p in store.passages(db, f"id IN ({marks})", batch))
+            passages.update((p.id, p) for p in content.passages(db, f"id IN ({marks})", batch))
         hits = []
         for score, paper_id, passage_id in found.hits:
             paper = titles.get(paper_id)
@@ -252,7 +198,8 @@ class Corpus:
 
     def explain(self, text: str) -> str:
         """What of a query could not be taken as written; empty when all is fine."""
-        return " ".join(query.parse(text).notes)
+        parsed = query.parse(text)
+        return " ".join([*parsed.notes, *self._sets(parsed)[2]])
 
     def tag(self, ids: Iterable[str], add: Iterable[str] = (), remove: Iterable[str] = ()) -> None:
         """Add and remove tags; all papers or none. Raises NotFoundError."""
@@ -313,15 +260,62 @@ class Corpus:
         return Totals(papers, db.execute("SELECT count(*) FROM passage").fetchone()[0], pages)
 
     def problems(self) -> list[Problem]:
-        """Files that were refused, read in part, or are gone."""
-        rows = self._db().execute(
-            "SELECT path, status, reason FROM file WHERE status IN (?, ?, ?) ORDER BY path",
-            (FileStatus.FAILED, FileStatus.PARTLY, FileStatus.MISSING),
-        )
-        return [
-            Problem(visible(row[0]), FileStatus(row[1]), row[2] or "the file is gone")
-            for row in rows
-        ]
+        """Files that were refused, read in part, scanned, garbled or are gone; papers without a
+        title or that may be one work with others. Each says what to do."""
+        return problems.problems(self._db())
+
+    def merge(self, ids: Sequence[str]) -> Paper:
+        """Make one work of several; the first id stays, `undo` takes it back.
+
+        Raises NotFoundError, and UsageError for fewer than two.
+        """
+        self._known(self._db(), ids)
+        kept = self._works.merge(ids)
+        self._index.update()
+        return self.paper(kept)
+
+    def split(self, paper: str, files: Sequence[Path | str]) -> Paper:
+        """Make a new work of some of a paper's files; they stay apart, `undo` takes it back.
+
+        Raises NotFoundError, and UsageError for files that cannot be split off.
+        """
+        self._known(self._db(), [paper])
+        made = self._works.split(paper, [stored(path) for path in files])
+        # Only the best file's text was kept: the other work's is read now, where it can be.
+        wanting = [p for work in (paper, made) for p in self.files(work) if self._wanting(p)]
+        if wanting:
+            self.add(wanting)
+        self._index.update()
+        return self.paper(made)
+
+    def _wanting(self, path: Path) -> bool:
+        row = self._db().execute("SELECT mtime_ns FROM file WHERE path = ?", (stored(path),))
+        return bool(path.is_file() and row.fetchone()[0] == -1)
+
+    def undo(self) -> str:
+        """Take back the last merge or split; says what it was, "" when there is none.
+
+        Raises ConflictError when a work of it was removed since.
+        """
+        done = self._works.undo()
+        self._index.update()
+        return done
+
+    def steps(self) -> list[str]:
+        """The merges and splits that can be taken back, the last one first."""
+        return self._works.steps()
+
+    def saved(self) -> list[SavedSearch]:
+        """The workspace's saved searches, by name."""
+        return self._saved.all()
+
+    def save(self, name: str, query_text: str) -> SavedSearch:
+        """Keep a search under a name. Raises UsageError when either is empty."""
+        return self._saved.save(name, query_text)
+
+    def forget(self, name: str) -> None:
+        """Forget a saved search. Raises NotFoundError."""
+        self._saved.forget(name)
 
     def import_bibtex(self, path: Path) -> bibliography.ImportReport:
         """Make a paper of each entry that none exists for; broken entries are reported one by one.
@@ -350,26 +344,20 @@ class Corpus:
         """Make the search index anew; false while another process is writing it."""
         return self._index.rebuild()
 
-    def _db(self) -> sqlite3.Connection:
-        return self._workspace.connection()
-
     @staticmethod
     def _known(db: sqlite3.Connection, ids: Sequence[str]) -> list[str]:
         for paper in ids:
             if db.execute("SELECT 1 FROM paper WHERE id = ?", (paper,)).fetchone() is None:
-                raise _unknown(paper)
+                raise unknown(paper)
         return list(ids)
-
-
-def _unknown(name: str) -> NotFoundError:
-    return NotFoundError(
-        f"There is no paper '{visible(name)}'.", "See the ids with: papertune corpus list"
-    )
-
-
-def _absolute(text: str) -> str:
-    return stored(Path(text).expanduser().absolute()) if "\0" not in text else ""
 
 
 def _tags(names: Iterable[str]) -> list[str]:
     return [tag for tag in (" ".join(visible(name).split())[:80] for name in names) if tag]
+
+
+def _no_set(wanted: query.PaperSet) -> str:
+    if wanted.field == "in":
+        return f"There is no dataset '{visible(wanted.name)}'; in: is left out."
+    kinds = ", ".join(ProblemKind)
+    return f"problem:{visible(wanted.name)} is left out; problems are: {kinds}."

@@ -1,9 +1,7 @@
-"""The library in SQLite: works, files, sections, passages. Every write is one transaction."""
+"""The library in SQLite: works, their files and records. Every write is one transaction."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import sqlite3
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -12,17 +10,16 @@ from pathlib import PurePath
 
 import msgspec
 
+from tui.corpus import content
 from tui.corpus.assemble import one_line
 from tui.corpus.document import Entry, Extracted, Metadata
 from tui.corpus.identity import citation_key, same_work, title_key
 from tui.corpus.paths import real
-from tui.domain.paper import FileKind, FileStatus, Paper, Passage, Section, SectionKind
+from tui.domain.paper import FileKind, FileStatus, Paper
 
 _READ = (FileStatus.READ, FileStatus.PARTLY)
 # Whose word counts first: a bibliography states, LaTeX and front matter say, a PDF is guessed at.
 _WORD = {"bibtex": 4, "latex": 3, "markdown": 3, "text": 2, "pdf": 1}
-# Whose text is shown: a PDF has pages, which is what a citation is checked by.
-_TEXT = {"pdf": 4, "latex": 3, "markdown": 2, "text": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +85,28 @@ def touch(db: sqlite3.Connection, paper: str) -> None:
 
 
 def match(db: sqlite3.Connection, metadata: Metadata) -> str | None:
-    """The work that a record is of: by DOI, by arXiv identifier, by title and first author."""
+    """The work that a record is of: by DOI, by arXiv identifier, by title and first author.
+
+    What was merged into a work leads to it too. Of works that were split, the oldest is taken.
+    """
     for column, value in (("doi", metadata.doi), ("arxiv", metadata.arxiv)):
-        if value:
-            row = db.execute(f"SELECT id FROM paper WHERE {column} = ?", (value,)).fetchone()
-            if row:
+        if not value:
+            continue
+        for query in (
+            f"SELECT id FROM paper WHERE {column} = ? ORDER BY added_at LIMIT 1",
+            f"SELECT paper FROM said WHERE {column} = ? LIMIT 1",
+        ):
+            if row := db.execute(query, (value,)).fetchone():
                 return str(row[0])
     if metadata.title and (key := title_key(metadata.title)):
-        for row in db.execute("SELECT id, title FROM paper WHERE title_key = ?", (key,)).fetchall():
+        query = "SELECT id, title FROM paper WHERE title_key = ? ORDER BY added_at"
+        for row in db.execute(query, (key,)).fetchall():
             if same_work(metadata.title, metadata.authors, row[1], authors_of(db, row[0])):
+                return str(row[0])
+        query = "SELECT paper, metadata FROM said WHERE title_key = ?"
+        for row in db.execute(query, (key,)).fetchall():
+            told = _decode(row[1])
+            if same_work(metadata.title, metadata.authors, told.title, told.authors):
                 return str(row[0])
     return None
 
@@ -141,14 +151,27 @@ def put_read(db: sqlite3.Connection, row: FileRow, extracted: Extracted) -> str:
         db.execute(f"UPDATE file SET main = ? WHERE path IN ({_marks(batch)})", (row.path, *batch))
     for tag in metadata.tags:
         db.execute("INSERT OR IGNORE INTO tag (paper, name) VALUES (?,?)", (paper, tag))
-    if _gives_text(db, paper, row.path, row.kind, extracted.status):
-        _put_text(db, paper, row.path, extracted)
+    if content.gives_text(db, paper, row.path, row.kind, extracted.status):
+        content.put(db, paper, row.path, extracted)
     refresh(db, paper)
     return paper
 
 
+def placed(db: sqlite3.Connection, path: str) -> str | None:
+    """The work that a file was put with by hand or by a library, if any."""
+    row = db.execute("SELECT paper FROM placed WHERE path = ?", (path,)).fetchone()
+    return str(row[0]) if row else None
+
+
+def place(db: sqlite3.Connection, path: str, paper: str) -> None:
+    """Put a file with a work, also before it is read."""
+    db.execute("INSERT OR REPLACE INTO placed (path, paper) VALUES (?,?)", (path, paper))
+
+
 def _kept_paper(db: sqlite3.Connection, row: FileRow, metadata: Metadata) -> str | None:
-    """The work a known file stays with: its own, unless it now says it is another one's."""
+    """The work a file stays with: where it was put, or its own unless it now names another."""
+    if home := placed(db, row.path):
+        return home
     if not row.paper:
         return None
     others = db.execute(
@@ -159,49 +182,6 @@ def _kept_paper(db: sqlite3.Connection, row: FileRow, metadata: Metadata) -> str
     if others and elsewhere != row.paper and (metadata.title or metadata.doi):
         return elsewhere
     return row.paper
-
-
-def _gives_text(
-    db: sqlite3.Connection, paper: str, path: str, kind: FileKind, status: FileStatus
-) -> bool:
-    current = db.execute(
-        "SELECT text_file, kind, status FROM paper LEFT JOIN file ON file.path = text_file "
-        "WHERE id = ?",
-        (paper,),
-    ).fetchone()
-    if not current[0] or current[0] == path or current[2] not in _READ:
-        return True
-
-    def rank(kind: str, status: str) -> tuple[bool, int]:
-        return status == FileStatus.READ, _TEXT.get(kind, 0)
-
-    return rank(kind, status) > rank(current[1], current[2])
-
-
-def _put_text(db: sqlite3.Connection, paper: str, path: str, extracted: Extracted) -> None:
-    text = extracted.text
-    db.execute(
-        "UPDATE paper SET text = ?, text_sha256 = ?, text_file = ?, page_starts = ?, pages = ? "
-        "WHERE id = ?",
-        (text, hashlib.sha256(text.encode()).hexdigest(), path,
-         json.dumps(extracted.page_starts), extracted.pages, paper),
-    )  # fmt: skip
-    for table in ("section", "reference", "passage"):
-        db.execute(f"DELETE FROM {table} WHERE paper = ?", (paper,))
-    db.executemany(
-        "INSERT INTO section VALUES (?,?,?,?,?,?,?,?)",
-        ((paper, n, s.path, s.level, s.kind, s.page, s.start, s.end)
-         for n, s in enumerate(extracted.sections)),
-    )  # fmt: skip
-    db.executemany(
-        "INSERT INTO reference VALUES (?,?,?)",
-        ((paper, n, entry) for n, entry in enumerate(extracted.references)),
-    )
-    db.executemany(
-        "INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?)",
-        ((f"{paper}#{n}", paper, n, s.section, s.kind, s.page, s.start, s.end,
-          text[s.start : s.end]) for n, s in enumerate(extracted.spans)),
-    )  # fmt: skip
 
 
 def put_record(db: sqlite3.Connection, metadata: Metadata) -> str:
@@ -228,9 +208,12 @@ def _put_record(db: sqlite3.Connection, paper: str, title: str, record: Metadata
     )
 
 
-def _own_record(db: sqlite3.Connection, paper: str) -> Metadata:
+def own_record(db: sqlite3.Connection, paper: str) -> Metadata:
+    """What the library says of a work now, without a title that only its file's name gave."""
     row = db.execute(
-        "SELECT title, year, venue, doi, arxiv, abstract FROM paper WHERE id = ?", (paper,)
+        "SELECT iif(title_key = '', '', title), year, venue, doi, arxiv, abstract FROM paper "
+        "WHERE id = ?",
+        (paper,),
     ).fetchone()
     return Metadata(row[0], authors_of(db, paper), *row[1:])
 
@@ -247,11 +230,47 @@ def refresh(db: sqlite3.Connection, paper: str) -> None:
         said.append((_WORD.get(kind, 0) * 2 + present, _decode(encoded)))
         name = name or file_title(path)
     said.sort(key=lambda item: -item[0])
-    record = _merged([metadata for _, metadata in said]) if said else _own_record(db, paper)
-    if entries := _entries(db, record):
-        record = _merged([*entries, record])
+    record = _merged([metadata for _, metadata in said]) if said else own_record(db, paper)
+    entries = _entries(db, record)
+    leads, fills = _said(db, paper)
+    if entries or leads or fills:
+        record = _merged([*leads, *entries, record, *fills])
     _put_record(db, paper, record.title or name or "untitled", record)
     touch(db, paper)
+
+
+def put_said(
+    db: sqlite3.Connection, paper: str, source: str, metadata: Metadata, *, leads: bool
+) -> None:
+    """Record what else is known of a work; `refresh` makes use of it."""
+    db.execute(
+        "INSERT OR REPLACE INTO said VALUES (?,?,?,?,?,?,?)",
+        (paper, source, msgspec.json.encode(metadata).decode(), metadata.doi, metadata.arxiv,
+         title_key(metadata.title), int(leads)),
+    )  # fmt: skip
+
+
+def _said(db: sqlite3.Connection, paper: str) -> tuple[list[Metadata], list[Metadata]]:
+    """What counts before the files' own word, and what only fills its gaps."""
+    rows = db.execute(
+        "SELECT leads, metadata FROM said WHERE paper = ? ORDER BY source", (paper,)
+    ).fetchall()
+    return (
+        [_decode(row[1]) for row in rows if row[0]],
+        [_decode(row[1]) for row in rows if not row[0]],
+    )
+
+
+def said_of(db: sqlite3.Connection, paper: str) -> list[tuple[str, Metadata]]:
+    """The other records of a work, each with its source."""
+    query = "SELECT source, metadata FROM said WHERE paper = ? ORDER BY source"
+    return [(row[0], _decode(row[1])) for row in db.execute(query, (paper,)).fetchall()]
+
+
+def said_by_file(db: sqlite3.Connection, path: str) -> Metadata:
+    """What one file says of its work."""
+    row = db.execute("SELECT metadata FROM file WHERE path = ?", (path,)).fetchone()
+    return _decode(row[0]) if row else Metadata()
 
 
 def _decode(encoded: str) -> Metadata:
@@ -362,27 +381,3 @@ def papers(db: sqlite3.Connection, ids: Sequence[str]) -> list[Paper]:
                 files=tuple(files.get(key, ())), text_sha256=row[9],
             )  # fmt: skip
     return [found[key] for key in ids if key in found]
-
-
-def sections(db: sqlite3.Connection, paper: str) -> tuple[Section, ...]:
-    """A paper's sections in order."""
-    query = (
-        'SELECT path, start, "end", page, level, kind FROM section WHERE paper = ? '
-        "ORDER BY position"
-    )
-    return tuple(
-        Section(row[0], row[1], row[2], row[3], row[4], SectionKind(row[5]))
-        for row in db.execute(query, (paper,))
-    )
-
-
-_PASSAGE = 'SELECT id, paper, position, text, start, "end", page, section, kind FROM passage'
-
-
-def passages(db: sqlite3.Connection, where: str, values: Sequence[str]) -> list[Passage]:
-    """Passages by a condition on their table."""
-    query = f"{_PASSAGE} WHERE {where}"
-    return [
-        Passage(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], SectionKind(row[8]))
-        for row in db.execute(query, values)
-    ]

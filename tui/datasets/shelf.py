@@ -6,7 +6,7 @@ import builtins
 import getpass
 from pathlib import Path
 
-from tui.datasets import freeze as frozen
+from tui.datasets import frozen
 from tui.datasets.library import Library
 from tui.datasets.review import Reviews
 from tui.datasets.store import Store
@@ -105,6 +105,10 @@ class Shelf:
         """One example by its id or the beginning of it; raises NotFoundError."""
         self._reviews.merge()
         return self._store.get([example_id])[0]
+
+    def papers_of(self, name: str) -> frozenset[str] | None:
+        """The papers that a dataset's examples come from; None where there is no such dataset."""
+        return self._store.papers_of(name)
 
     def _folder(self, name: str) -> Path:
         return self._workspace.datasets / dataset_name(name)

@@ -97,6 +97,16 @@ class Store:
         ).fetchone()
         return int(row["n"])
 
+    def papers_of(self, name: str) -> frozenset[str] | None:
+        """The papers that the dataset's examples come from; None where there is no such dataset."""
+        query = "SELECT 1 FROM dataset WHERE name = ?"
+        if self.connection.execute(query, (name,)).fetchone() is None:
+            return None
+        rows = self.connection.execute(
+            "SELECT DISTINCT paper FROM example WHERE dataset = ? AND paper != ''", (name,)
+        )
+        return frozenset(row["paper"] for row in rows)
+
     def insert(self, name: str, examples: Iterable[Example]) -> list[str]:
         """Add examples and return the ids of those that were not there yet.
 
