@@ -63,11 +63,10 @@ REFUSED = {
         {"question": "x", "answer": "y", "role": "test-transfer"},
         "paper",
     ),
-    "a tool call": (
+    "a tool that is not defined": (
         b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "tool_calls":'
-        b' [{"id": "abcdefghi", "function": {"name": "f", "arguments": "{}"}}]}], "tools":'
-        b' [{"function": {"name": "f", "description": "", "parameters": {}}}]}',
-        "tool",
+        b' [{"id": "abcdefghi", "function": {"name": "f", "arguments": "{}"}}]}], "tools": []}',
+        "lacks",
     ),
 }
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import time
@@ -26,31 +25,19 @@ from tui.datasets.content import (
     question_and_answer,
     training_line,
 )
-from tui.domain.errors import MissingError, NotFoundError, PapertuneError
-from tui.domain.example import Example, FileEntry, Form, Kind, Role, Status, Turn, Version
+from tui.datasets.frozen import MANIFEST, read_version, versions
+from tui.domain.errors import PapertuneError
+from tui.domain.example import Example, Kind, Role, Version
 from tui.formats.check import TokenCounter, count_tokens
-from tui.formats.lines import decode_object
 from tui.formats.rules import decode_line
 from tui.storage.atomic import sync_directory
 
-MANIFEST = "manifest.json"
 CARD = "card.md"
 _FORMAT = 1
-_VERSION = re.compile(r"v([1-9][0-9]*)")
 # What may differ between two versions that hold the same: where it was filed and looked up.
 _INCIDENTAL = frozenset({"id", "page", "author", "note"})
 
 PageOf = Callable[[str], int]
-
-
-def versions(folder: Path) -> list[int]:
-    """The numbers of the frozen versions in a dataset's folder, rising."""
-    try:
-        names = [entry.name for entry in folder.iterdir()]
-    except OSError:
-        return []
-    matches = [_VERSION.fullmatch(name) for name in names]
-    return sorted(int(m[1]) for m in matches if m and (folder / m[0] / MANIFEST).is_file())
 
 
 def freeze(
@@ -160,6 +147,8 @@ def _record(example: Example, line: int, sha256: str, page_of: PageOf) -> dict[s
         "verified": example.verified,
         "author": example.author,
         "note": example.note,
+        "question_type": example.question_type,
+        "prompt": example.prompt,
     }
 
 
@@ -219,105 +208,3 @@ def _put(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.chmod(path.stat().st_mode & ~0o222)
-
-
-def read_manifest(folder: Path, number: int) -> dict[str, Any]:
-    """A version's manifest; raises NotFoundError for none, PapertuneError when damaged."""
-    path = folder / f"v{number}" / MANIFEST
-    try:
-        manifest: dict[str, Any] = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"There is no version v{number} of '{folder.name}'.",
-            f"See the versions with: papertune dataset show {folder.name}",
-        ) from None
-    except (OSError, ValueError) as error:
-        raise PapertuneError(f"{path} cannot be read: {error}.", "Restore the file.") from error
-    return manifest
-
-
-def read_version(folder: Path, name: str, number: int) -> Version:
-    """A frozen version; paths of its files are absolute."""
-    manifest = read_manifest(folder, number)
-    files = {
-        key: FileEntry(
-            path=str(folder / f"v{number}" / entry["path"]),
-            sha256=entry["sha256"],
-            lines=entry["lines"],
-            tokens=entry["tokens"],
-        )
-        for key, entry in manifest["files"].items()
-    }
-    return Version(
-        dataset=name,
-        version=number,
-        sha256=manifest["sha256"],
-        files=files,
-        examples=manifest["examples"],
-        papers=tuple(paper["id"] for paper in manifest["papers"]),
-        parent=manifest["parent"],
-        created_at=manifest["created_at"],
-    )
-
-
-def newest(folder: Path, name: str) -> Version:
-    """The last frozen version; raises MissingError when there is none."""
-    known = versions(folder)
-    if not known:
-        raise MissingError(
-            f"'{name}' has no frozen version.",
-            f"Make one with: papertune dataset freeze {name}",
-        )
-    return read_version(folder, name, known[-1])
-
-
-def frozen_examples(
-    folder: Path, number: int, roles: Sequence[Role] = tuple(Role)
-) -> list[Example]:
-    """The examples of a version as they were, from its files and its manifest.
-
-    A question in the plain form has `turns` too, so that it can be asked. Raises PapertuneError
-    when a file is not what the manifest says.
-    """
-    manifest = read_manifest(folder, number)
-    wanted = {role.value for role in roles}
-    lines: dict[str, list[bytes]] = {}
-    for key, entry in manifest["files"].items():
-        if key.split(".")[0] in wanted:
-            data = (folder / f"v{number}" / entry["path"]).read_bytes()
-            if hashlib.sha256(data).hexdigest() != entry["sha256"]:
-                raise PapertuneError(
-                    f"{entry['path']} of {folder.name}@v{number} was changed after freezing.",
-                    "Restore the file, or freeze a new version.",
-                )
-            lines[key] = data.splitlines()
-    found = []
-    for record in manifest["provenance"]:
-        if record["role"] in wanted:
-            line = lines[f"{record['role']}.{record['form']}"][record["line"] - 1]
-            found.append(_frozen(record, decode_object(line), folder.name))
-    return found
-
-
-def _frozen(record: dict[str, Any], line: dict[str, Any], dataset: str) -> Example:
-    turns = tuple(Turn(turn["role"], turn["content"]) for turn in line.get("messages", ()))
-    if record["form"] == Form.TEXT and record["question"]:
-        turns = (Turn("user", record["question"]), Turn("assistant", record["answer"]))
-    return Example(
-        id=record["id"],
-        dataset=dataset,
-        kind=Kind(record["kind"]),
-        form=Form(record["form"]),
-        turns=turns,
-        text=line.get("text", ""),
-        status=Status.ACCEPTED,
-        role=Role(record["role"]),
-        author=record["author"],
-        paper=record["paper"],
-        passages=tuple(record["passages"]),
-        quote=record["quote"],
-        verified=record["verified"],
-        key_phrase=record["key_phrase"],
-        finding=record["finding"],
-        note=record["note"],
-    )

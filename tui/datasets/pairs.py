@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tui.corpus.quotes import normalise
 from tui.datasets.content import ask, cleaned, question_and_answer
 from tui.datasets.library import Library
@@ -35,12 +37,13 @@ class AddFailure:
 
 @dataclass(frozen=True, slots=True)
 class AddReport:
-    """What adding did; `skipped` examples were there already."""
+    """What adding did; `skipped` examples were there already, `notes` are for the person."""
 
     added: int = 0
     skipped: int = 0
     failed: int = 0
     failures: tuple[AddFailure, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 class Grounding:
@@ -121,14 +124,15 @@ def read_pairs(
                 continue
             try:
                 document = decode_object(raw.data)
-                example = _example(document, grounding, form, kind)
+                example = example_of(document, grounding, form, kind)
             except LineError as error:
                 yield ReadPair(raw.number, None, error.reason)
             else:
                 yield ReadPair(raw.number, replace(example, author=author))
 
 
-def _example(document: dict[str, Any], grounding: Grounding, form: Form, kind: Kind) -> Example:
+def example_of(document: dict[str, Any], grounding: Grounding, form: Form, kind: Kind) -> Example:
+    """A pair or a training line as an accepted example with its source; raises LineError."""
     for key in _STRINGS:
         if not isinstance(document.get(key, ""), str | None):
             raise LineError("pair", f'"{key}" must be a string')
@@ -187,9 +191,15 @@ def _trained(document: dict[str, Any]) -> Example:
     if line is None:
         fault = next(problem for problem in problems if problem.fatal)
         raise LineError(fault.code, fault.message)
-    if any("tool_calls" in message for message in line.messages):
-        raise LineError("tools", "tool calls cannot be kept in a dataset")
-    example = Example("", "", Kind.CONVERSATION, form=line.form, turns=line.turns, text=line.text)
+    example = Example(
+        "",
+        "",
+        Kind.CONVERSATION,
+        form=line.form,
+        turns=line.turns,
+        text=line.text,
+        tools=msgspec.json.encode(line.tools).decode() if line.tools else "",
+    )
     roles = [turn.role for turn in line.turns if turn.role != "system"]
     if line.form is Form.TEXT:
         asked = bool(question_and_answer(example)[0])

@@ -3,71 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from tui.datasets import freeze as frozen
 from tui.datasets.check import check_examples, check_training_file, fact, leaks_of
 from tui.datasets.compose import NothingToTakeError, compose
-from tui.datasets.content import (
-    cleaned,
-    encode_content,
-    question_and_answer,
-    training_line,
-    with_answer,
-)
-from tui.datasets.pairs import AddFailure, AddReport, Grounding, ground, read_pairs
-from tui.datasets.review import ACTIONS, Disagreement, replay
+from tui.datasets.content import question_and_answer, training_line
+from tui.datasets.exchange import Exchange
+from tui.datasets.freeze import freeze
+from tui.datasets.pairs import AddFailure, AddReport
 from tui.datasets.split import Item, RoleCount, SplitReport, SplitSettings, assign
-from tui.datasets.versions import VersionShelf
-from tui.domain.errors import ConflictError, PapertuneError, UsageError
-from tui.domain.example import (
-    CheckReport,
-    Example,
-    Form,
-    Kind,
-    Role,
-    Status,
-    Version,
-)
+from tui.domain.errors import PapertuneError, UsageError
+from tui.domain.example import CheckReport, Example, Form, Kind, Role, Status, Version
 from tui.formats.check import TokenCounter
 from tui.formats.lines import LineError
 from tui.formats.rules import decode_line
-from tui.text import clean, shorten
+from tui.text import shorten
 
 # The sample model's training length; longer models lose nothing by shorter pieces.
 CONTEXT_TOKENS = 512
 
 Examples = list[Example]
-Disagreements = list[Disagreement]
 
 
-class Datasets(VersionShelf):
+class Datasets(Exchange):
     """Training sets of one workspace, from the first pair to the frozen version."""
-
-    def add_pairs(
-        self, name: str, path: Path, *, form: Form = Form.MESSAGES, kind: Kind = Kind.QA
-    ) -> AddReport:
-        """Add a JSON Lines file of pairs or training lines; each is accepted or refused.
-
-        Raises NotFoundError for a dataset or file that is not there.
-        """
-        self._store.require(name)
-        failures: list[AddFailure] = []
-        read = Counter[str]()
-        grounding = self._grounding(name)
-
-        def good() -> Iterator[Example]:
-            for pair in read_pairs(path, grounding, form=form, kind=kind, author=self._person):
-                if pair.example is None:
-                    failures.append(AddFailure(pair.line, pair.reason))
-                else:
-                    read["good"] += 1
-                    yield pair.example
-
-        added = self._insert(name, good())
-        return AddReport(added, read["good"] - added, len(failures), tuple(failures))
 
     def add_from_corpus(
         self,
@@ -106,120 +67,6 @@ class Datasets(VersionShelf):
             if on_progress is not None:
                 on_progress(number, len(chosen))
         return AddReport(added, skipped, len(failures), tuple(failures))
-
-    def add_examples(self, name: str, examples: Iterable[Example]) -> AddReport:
-        """Add ready examples with the status and role they bring, e.g. of another version.
-
-        A quote that stands in no passage is not kept.
-        """
-        self._store.require(name)
-        grounding = self._grounding(name)
-        failures: list[AddFailure] = []
-        good = []
-        for number, example in enumerate(examples, 1):
-            try:
-                good.append(self._grounded(cleaned(example), grounding))
-            except LineError as error:
-                failures.append(AddFailure(number, error.reason, example.paper))
-        added = self._insert(name, good)
-        return AddReport(added, len(good) - added, len(failures), tuple(failures))
-
-    def _grounded(self, example: Example, grounding: Grounding) -> Example:
-        example = replace(example, author=example.author or self._person)
-        decode_line(training_line(example))
-        try:
-            return ground(example, grounding)
-        except LineError as error:
-            if error.code == "role":
-                raise
-        grounding.keep_apart(example.paper, example.role)
-        return replace(example, quote="", verified=False)
-
-    def _grounding(self, name: str) -> Grounding:
-        return Grounding(self._corpus, self._store.paper_roles(name))
-
-    def _insert(self, name: str, examples: Iterable[Example]) -> int:
-        """Add examples; decisions that colleagues took on the same ones elsewhere count at once."""
-        added = self._store.insert(name, examples)
-        rows = self._store.connection.execute(
-            "SELECT DISTINCT example FROM decided JOIN example e ON e.id = example "
-            "WHERE e.dataset = ?",
-            (name,),
-        )
-        decided = {row["example"] for row in rows}.intersection(added)
-        if decided:
-            with self._workspace.transaction() as connection:
-                replay(connection, decided)
-        return len(added)
-
-    def decide(
-        self, name: str, ids: Sequence[str], status: Status, *, reason: str = ""
-    ) -> Examples:
-        """Accept, reject or reopen examples; on disk before this returns."""
-        known = self._known(name, ids)
-        self._reviews.append(name, ACTIONS[status], known, clean(reason))
-        return self._store.get(known, name)
-
-    def note(self, name: str, ids: Sequence[str], text: str) -> Examples:
-        """Write a note on examples."""
-        known = self._known(name, ids)
-        self._reviews.append(name, "note", known, clean(text))
-        return self._store.get(known, name)
-
-    def edit(
-        self,
-        name: str,
-        example_id: str,
-        *,
-        question: str | None = None,
-        answer: str | None = None,
-        text: str | None = None,
-    ) -> Example:
-        """Give an example other words; it keeps its id, its source and its decisions.
-
-        Raises UsageError when nothing is given or the words break a rule, ConflictError when
-        another example says the same.
-        """
-        self._reviews.merge()
-        self._store.require(name)
-        example = self._store.get([example_id], name)[0]
-        if text is not None and (example.form is not Form.TEXT or (question or answer)):
-            raise UsageError(
-                f"{example.id} has a question and an answer, no text of its own.",
-                "Use --question and --answer.",
-            )
-        if text is not None:
-            changed = replace(example, text=text)
-        elif question is None and answer is None:
-            raise UsageError("Nothing to change was given.", "Use --question, --answer or --text.")
-        elif example.form is Form.TEXT and not question_and_answer(example)[0]:
-            raise UsageError(f"{example.id} is plain text.", "Use --text.")
-        else:
-            changed = with_answer(example, question, answer)
-        changed = cleaned(changed)
-        decode_line(training_line(changed))
-        other = self._store.holds(name, changed)
-        if other is not None:
-            raise ConflictError(f"{other} says exactly that already.", "Reject one of the two.")
-        self._reviews.append(name, "edit", [example.id], encode_content(changed))
-        return self._store.get([example.id], name)[0]
-
-    def undo(self, name: str) -> Examples:
-        """Take back this person's last decision in the dataset; the examples it was about."""
-        self._store.require(name)
-        return self._store.get(self._reviews.undo(name), name)
-
-    def disagreements(self, name: str) -> Disagreements:
-        """Examples that one person accepts and another rejects."""
-        self._store.require(name)
-        return self._reviews.disagreements(name)
-
-    def _known(self, name: str, ids: Sequence[str]) -> list[str]:
-        self._store.require(name)
-        self._reviews.merge()
-        if not ids:
-            raise UsageError("No example was named.", f"See them: papertune dataset show {name}")
-        return [example.id for example in self._store.get(ids, name)]
 
     def split(
         self, name: str, *, transfer: float = 0.10, memory: float = 0.20, seed: int = 0
@@ -287,7 +134,7 @@ class Datasets(VersionShelf):
             self.split(name, **asked)
             examples = self._accepted(name)
         self._refuse_faults(name, examples)
-        return frozen.freeze(
+        return freeze(
             self._folder(name),
             name,
             examples,

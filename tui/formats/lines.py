@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from tui.domain.errors import UsageError
-from tui.domain.example import Form, Turn
+from tui.domain.example import Form, ToolCall, Turn
 
 MAX_LINE = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
@@ -71,8 +71,23 @@ class TrainingLine:
 
     @property
     def turns(self) -> tuple[Turn, ...]:
-        """The messages as plain turns."""
-        return tuple(Turn(message["role"], message["content"]) for message in self.messages)
+        """The messages as turns; a weight that is no exception is left open."""
+        return tuple(map(_turn, self.messages, self.weights or (1,) * len(self.messages)))
+
+
+def _turn(message: dict[str, Any], weight: int) -> Turn:
+    calls = tuple(
+        ToolCall(call["id"], call["function"]["name"], call["function"]["arguments"])
+        for call in message.get("tool_calls", ())
+    )
+    return Turn(
+        message["role"],
+        message["content"],
+        0 if message["role"] == "assistant" and not weight else None,
+        calls,
+        message.get("tool_call_id", ""),
+        message.get("name", ""),
+    )
 
 
 def read_raw(file: BinaryIO, limit: int = MAX_LINE) -> Iterator[RawLine]:

@@ -21,7 +21,7 @@ _MESSAGE = frozenset(
     {"role", "content", "text", "weight", "tool_calls", "tool_call_id", "name", "prefix"}
 )
 _CALL_ID = re.compile(r"[A-Za-z0-9]{9}")
-_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +146,8 @@ def _message(n: int, message: Any, problems: _Problems) -> dict[str, Any] | None
         if not isinstance(message.get("tool_call_id"), str):
             problems.error("call-id", f'message {n}: a tool\'s answer needs its "tool_call_id"')
         known["tool_call_id"] = message.get("tool_call_id")
+    if isinstance(message.get("name"), str) and message["name"]:
+        known["name"] = message["name"]
     if message.get("weight") is not None:
         _weight(n, role, message["weight"], known, problems)
     for key in sorted(message.keys() - _MESSAGE - {"function_call"}):
@@ -294,5 +296,5 @@ def _call(n: int, call: Any, names: set[str], problems: _Problems) -> None:
 
 
 def _unsafe(text: str, problems: _Problems) -> None:
-    if _UNSAFE.search(text):
+    if UNSAFE.search(text):
         problems.warn("control-characters", "the text holds control characters that nobody sees")

@@ -6,24 +6,27 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 PRIVATE = 0o600
 
 
-def write_bytes(path: Path, data: bytes, mode: int | None = None) -> None:
-    """Replace `path` by `data` through a temporary file, fsync and rename.
+@contextmanager
+def replacing(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of `path` when the block ends, and only then.
 
-    Without `mode` the file follows the user's umask, so team folders work; credentials pass
-    `PRIVATE`, which is set before the first byte is written.
+    Written beside it, synced and renamed; an error in the block leaves `path` as it was. Without
+    `mode` the file follows the user's umask, so team folders work; credentials pass `PRIVATE`,
+    which is set before the first byte is written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         with os.fdopen(os.open(temporary, flags, 0o666 if mode is None else mode), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -31,6 +34,12 @@ def write_bytes(path: Path, data: bytes, mode: int | None = None) -> None:
         temporary.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def write_bytes(path: Path, data: bytes, mode: int | None = None) -> None:
+    """Replace `path` by `data` through a temporary file, fsync and rename; see `replacing`."""
+    with replacing(path, mode) as file:
+        file.write(data)
 
 
 def write_text(path: Path, text: str, mode: int | None = None) -> None:
