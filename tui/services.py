@@ -146,6 +146,9 @@ class Services:
             self.ledger,
             gate=self.gate,
             engine=self.engine,
+            budgets=lambda: self.settings.budget,
+            prices=lambda: self.settings.prices,
+            person=self.settings.person,
         )
 
     @cached_property

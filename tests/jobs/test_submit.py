@@ -247,7 +247,7 @@ async def test_an_estimate_needs_no_engine(jobs: Jobs, engine: Engine) -> None:
     engine.at = None
     found = await jobs.estimate(JobRequest("answers", "m"))
     assert (found.examples, found.data_tokens) == (8, 80)
-    assert (found.steps, found.epochs, found.tokens) == (6, 3.0, 240)
+    assert (found.steps, found.epochs, found.tokens) == (20, 10.0, 800)
     assert not found.exact
     assert found.seconds is None
     with pytest.raises(EngineOff):

@@ -254,9 +254,7 @@ def _stalled(
     )
 
 
-def _memory_tight(
-    device: MemoryUse | None, status: JobStatus | str, step: int
-) -> Diagnosis | None:
+def _memory_tight(device: MemoryUse | None, status: JobStatus | str, step: int) -> Diagnosis | None:
     if device is None or status != JobStatus.RUNNING or device.total <= 0:
         return None
     share = device.used / device.total

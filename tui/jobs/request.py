@@ -12,7 +12,18 @@ from tui.domain.usage import Amount
 from tui.text import visible
 
 _LONGEST_SUFFIX = 18
-OPTIONS = frozenset({"lora_rank", "lora_alpha", "batch_size", "seed", "target_modules"})
+OPTIONS = frozenset(
+    {
+        "lora_rank",
+        "lora_alpha",
+        "lora_plus_ratio",
+        "word_dropout",
+        "early_stopping",
+        "batch_size",
+        "seed",
+        "target_modules",
+    }
+)
 
 
 class BudgetError(UsageError):
@@ -23,9 +34,10 @@ class BudgetError(UsageError):
 class JobRequest:
     """A job to be: `dataset` is `name` (its newest version) or `name@v2`.
 
-    What is None in `hyperparameters` the endpoint chooses; `options` are the engine's extras
-    (`lora_rank`, `lora_alpha`, `batch_size`, `seed`, `target_modules`). Without `endpoint` the
-    default one is used.
+    What is None in `hyperparameters` is chosen by model and size of the data; `options` are the
+    engine's extras (`lora_rank`, `lora_alpha`, `batch_size`, `seed`, …). Without `endpoint` the
+    default one is used. `budget` is for this job, `month_budget` raises the month's for once.
+    `small` trains a few steps on a tenth of the data. `group` is the sweep it belongs to.
     """
 
     dataset: str
@@ -36,6 +48,9 @@ class JobRequest:
     start: bool = True
     budget: Amount | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    small: bool = False
+    month_budget: Amount | None = None
+    group: str = ""
 
     def check(self) -> None:
         """Raise UsageError for what no endpoint takes, before anything is uploaded."""
@@ -72,7 +87,9 @@ class Estimate:
 
     `seconds` is None where nothing is known of the device's speed, `cost` where there is no price.
     `exact` says that the tokens were counted by the model's own tokenizer. `hyperparameters` and
-    `options` are complete: what was left open is filled with the model's defaults.
+    `options` are complete: what was left open is filled with the model's defaults. `memory` is
+    bytes of the device, None where nothing is known of the model; `notes` are what checking the
+    files brought up and what the endpoint said.
     """
 
     dataset: str
@@ -91,6 +108,7 @@ class Estimate:
     hyperparameters: Hyperparameters
     options: dict[str, Any]
     notes: tuple[str, ...] = ()
+    memory: int | None = None
 
     def require(self, budget: Amount | None) -> None:
         """Raise BudgetError when this is beyond `budget`, or cannot be measured in its unit."""

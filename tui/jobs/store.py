@@ -16,7 +16,8 @@ class Submission:
     """A request for a job; `job` is None until the endpoint's answer is known.
 
     `files` maps a version's file keys (`train.messages`) to the endpoint's file ids. `seen` are
-    the alike jobs that were there before, so that a new one can be told to be ours.
+    the alike jobs that were there before, so that a new one can be told to be ours. `asked` is the
+    request as JSON, so that it can be made again with changes; `group` the sweep it belongs to.
     """
 
     id: str
@@ -29,6 +30,8 @@ class Submission:
     seen: tuple[str, ...]
     job: str | None = None
     created_at: float = field(default_factory=time.time)
+    group: str = ""
+    asked: dict[str, Any] = field(default_factory=dict)
 
 
 class SubmissionStore:
@@ -47,16 +50,34 @@ class SubmissionStore:
         suffix: str | None,
         files: dict[str, str],
         seen: tuple[str, ...],
+        group: str = "",
+        asked: dict[str, Any] | None = None,
     ) -> Submission:
         """Write down a request before it leaves."""
         submission = Submission(
-            new_id("s"), endpoint, dataset, model, fingerprint, suffix, files, seen
+            new_id("s"),
+            endpoint,
+            dataset,
+            model,
+            fingerprint,
+            suffix,
+            files,
+            seen,
+            group=group,
+            asked=asked or {},
         )
-        request = {"fingerprint": fingerprint, "suffix": suffix, "files": files, "seen": seen}
+        request = {
+            "fingerprint": fingerprint,
+            "suffix": suffix,
+            "files": files,
+            "seen": seen,
+            "asked": submission.asked,
+        }
         with self._workspace.transaction() as connection:
             connection.execute(
-                "INSERT INTO submission (id, endpoint, dataset, model, request, created_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO submission"
+                " (id, endpoint, dataset, model, request, created_at, job_group)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?)",
                 (
                     submission.id,
                     endpoint,
@@ -64,6 +85,7 @@ class SubmissionStore:
                     model,
                     json.dumps(request),
                     submission.created_at,
+                    group or None,
                 ),
             )
         return submission
@@ -102,6 +124,36 @@ class SubmissionStore:
     def of_dataset(self, dataset: str) -> list[Submission]:
         """Answered requests on a dataset version, newest first."""
         return self._rows("dataset = ? AND job IS NOT NULL ORDER BY created_at DESC", dataset)
+
+    def of_group(self, group: str) -> list[Submission]:
+        """Requests of a sweep in the order in which they were made."""
+        return self._rows("job_group = ? ORDER BY created_at, rowid", group)
+
+    def since(self, at: float) -> list[Submission]:
+        """Answered requests since a time, oldest first."""
+        return self._rows(f"job IS NOT NULL AND created_at >= {at:f} ORDER BY created_at")
+
+    def all_of_jobs(self) -> dict[str, tuple[str, str]]:
+        """The dataset version and the group of every job that this workspace launched."""
+        rows = self._workspace.connection().execute(
+            "SELECT job, dataset, job_group FROM submission WHERE job IS NOT NULL"
+        )
+        return {row["job"]: (row["dataset"], row["job_group"] or "") for row in rows}
+
+    def add_group(self, group: str, name: str, grid: dict[str, Any]) -> None:
+        """Write a sweep down, once."""
+        with self._workspace.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO job_group (id, name, grid, created_at) VALUES (?, ?, ?, ?)",
+                (group, name, json.dumps(grid), time.time()),
+            )
+
+    def groups(self) -> list[tuple[str, str, dict[str, Any]]]:
+        """Sweeps, newest first: id, name, and the grid."""
+        rows = self._workspace.connection().execute(
+            "SELECT id, name, grid FROM job_group ORDER BY created_at DESC, rowid DESC"
+        )
+        return [(row["id"], row["name"], json.loads(row["grid"])) for row in rows]
 
     def claimed(self, endpoint: str) -> frozenset[str]:
         """Jobs of an endpoint that are known to belong to a request."""
@@ -151,4 +203,6 @@ def _submission(row: dict[str, Any]) -> Submission:
         seen=tuple(request.get("seen", ())),
         job=row["job"],
         created_at=row["created_at"],
+        group=row["job_group"] or "",
+        asked=request.get("asked") or {},
     )

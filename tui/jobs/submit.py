@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from tui.domain.errors import UsageError
 from tui.domain.example import FileEntry, Role, Version
-from tui.domain.job import Job
+from tui.domain.job import Hyperparameters, Job
 from tui.jobs.request import JobRequest
 from tui.jobs.store import Submission, SubmissionStore
 from tui.mistral import AbsentError, ApiError, Client, DuplicateError, ServerError, Unreachable
@@ -33,10 +33,18 @@ class Submitter:
         self._store = store
 
     async def submit(
-        self, client: Client, request: JobRequest, version: Version, paths: dict[str, Path]
+        self,
+        client: Client,
+        request: JobRequest,
+        version: Version,
+        paths: dict[str, Path],
+        hyperparameters: Hyperparameters | None = None,
+        needs: dict[str, float] | None = None,
     ) -> Job:
         """Create the job, or find the one that an earlier try of the same request created.
 
+        `hyperparameters` are sent in place of the request's own, which may leave some open;
+        `needs` is what the job will take by unit, for the month's budget.
         Raises DuplicateError that names the job when the same one is under way, and ApiError when
         the endpoint refuses or cannot be asked; asking again is then safe.
         """
@@ -61,9 +69,12 @@ class Submitter:
                 suffix=request.suffix,
                 files=files,
                 seen=tuple(job.id for job in there),
+                group=request.group,
+                asked={**as_asked(request), "needs": needs or {}},
             )
         )
-        return await self._send(client, request, version, submission)
+        sent = replace(request, hyperparameters=hyperparameters or request.hyperparameters)
+        return await self._send(client, sent, version, submission)
 
     async def _send(
         self, client: Client, request: JobRequest, version: Version, submission: Submission
@@ -170,6 +181,15 @@ def file_keys(version: Version) -> list[str]:
     return training + validation
 
 
+def as_asked(request: JobRequest) -> dict[str, Any]:
+    """What a person asked for, as JSON: the part that a copy with changes starts from."""
+    return {
+        "hyperparameters": asdict(request.hyperparameters),
+        "options": request.options,
+        "small": request.small,
+    }
+
+
 def remote_name(version: Version, key: str) -> str:
     """A file's name at an endpoint: readable, and different whenever the content is."""
     entry: FileEntry = version.files[key]
@@ -187,13 +207,15 @@ def _in_doubt(error: ApiError) -> bool:
 
 
 def _fingerprint(request: JobRequest, version: Version) -> str:
-    value = {
+    value: dict[str, Any] = {
         "version": version.sha256,
         "model": request.model,
         "hyperparameters": asdict(request.hyperparameters),
         "suffix": request.suffix,
         "options": request.options,
     }
+    if request.group:
+        value["group"] = request.group
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
