@@ -17,6 +17,7 @@ class BlockKind(StrEnum):
     TABLE = "table"
     CAPTION = "caption"
     CODE = "code"
+    FOOTNOTE = "footnote"
     REFERENCE = "reference"
 
 
@@ -50,11 +51,15 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a bibliography, or the reason why it could not be read."""
+    """One entry of a bibliography, or the reason why it could not be read.
+
+    `files` are the work's files as the bibliography names them, on whatever machine it was made.
+    """
 
     key: str
     metadata: Metadata = Metadata()
     problem: str = ""
+    files: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,11 +62,11 @@ def _read(path: str, kind: FileKind, archive: bool, seconds: float) -> Document:
         return latex.read_archive(read_bytes(path), path) if archive else latex.read(path)
     from tui.corpus.extract import markdown, text
 
-    data = read_bytes(path, text.LARGEST)
     if kind is FileKind.BIBTEX:
         from tui.corpus import bibliography
 
-        return bibliography.read(text.decode(data))
+        return bibliography.read(text.decode(read_bytes(path, bibliography.LARGEST)))
+    data = read_bytes(path, text.LARGEST)
     if kind is FileKind.MARKDOWN:
         return markdown.read(data)
     return text.read(data)
