@@ -10,11 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tui.corpus.bibliography import ImportReport
     from tui.corpus.ingest import Progress
     from tui.corpus.problems import Problem, ProblemKind
     from tui.corpus.saved import SavedSearch
     from tui.corpus.service import Corpus, Totals
+    from tui.corpus.sources.intake import ImportReport
 
 __all__ = [
     "Corpus",
@@ -28,7 +28,7 @@ __all__ = [
 
 _HOMES = {
     "Corpus": "tui.corpus.service",
-    "ImportReport": "tui.corpus.bibliography",
+    "ImportReport": "tui.corpus.sources.intake",
     "Problem": "tui.corpus.problems",
     "ProblemKind": "tui.corpus.problems",
     "SavedSearch": "tui.corpus.saved",

@@ -3,41 +3,28 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from tui.corpus import store
-from tui.corpus.document import Document, Entry, Metadata
+from tui.corpus.document import Document, Entry, Metadata, Unreadable
 from tui.corpus.identity import find_arxiv, find_doi
-from tui.corpus.paths import stored
-from tui.corpus.pool import SECONDS_PER_FILE, read_one
-from tui.corpus.worker import Request
-from tui.domain.errors import UsageError
-from tui.domain.paper import Failure, FileKind, FileStatus, Paper
-from tui.storage.workspace import Workspace
-from tui.text import visible
+from tui.corpus.sources.attachments import named_files
+from tui.domain.paper import Paper
 
+# A library of 20,000 items with abstracts is about 100 MB of JSON.
+LARGEST = 256 * 1024 * 1024
 _MOST_ENTRIES = 100_000
 _ACCENTED = re.compile(r"\\|[{}~]|--|``|''")
 
 
-@dataclass(frozen=True, slots=True)
-class ImportReport:
-    """What `corpus import` did; `added`, `updated` and `failed` add up to `entries`."""
-
-    entries: int = 0
-    added: int = 0
-    updated: int = 0
-    failed: int = 0
-    papers: int = 0
-    failures: tuple[Failure, ...] = ()
-
-
 def read(text: str) -> Document:
-    """The entries of a BibTeX file, each with its metadata or its problem. Run in a worker."""
+    """The entries of a BibTeX, CSL JSON or Better BibTeX JSON file, each with its metadata or its
+    problem. Run in a worker.
+
+    Raises Unreadable for JSON that is broken.
+    """
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return Document(Metadata(), (), bibliography=tuple(_of_json(text)))
     import bibtexparser
     from bibtexparser import middlewares, model
 
@@ -58,6 +45,20 @@ def read(text: str) -> Document:
                 Entry(key[1] if key else "", problem=f"line {line}: not a complete entry")
             )
     return Document(Metadata(), (), bibliography=tuple(entries))
+
+
+def _of_json(text: str) -> list[Entry]:
+    import msgspec
+
+    from tui.corpus.sources import csl, zotero_items
+
+    try:
+        document = msgspec.json.decode(text.lstrip("\ufeff"))
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"not JSON: {error}") from error
+    if zotero_items.is_better_bibtex(document):
+        return zotero_items.better_bibtex(document)
+    return csl.entries(document)
 
 
 def _entry(block: object) -> Entry:
@@ -84,6 +85,7 @@ def _entry(block: object) -> Entry:
             abstract=value("abstract"),
             tags=tuple(t for t in re.split(r"\s*[,;]\s*", value("keywords")) if t),
         ),
+        files=named_files(fields.get("file", "")),
     )
 
 
@@ -112,53 +114,6 @@ def names(value: str) -> tuple[str, ...]:
         else:
             found.append(pieces[0])
     return tuple(name for name in found if name and name.lower() != "others")
-
-
-def import_file(workspace: Workspace, path: Path) -> ImportReport:
-    """Make a paper of every entry that no work exists for, and complete the works that do.
-
-    Raises UsageError when the file cannot be read as BibTeX at all.
-    """
-    absolute = path.expanduser().absolute()
-    try:
-        status = absolute.stat()
-    except OSError as error:
-        raise UsageError(
-            f"{visible(str(path))} cannot be read: {error.strerror or error}.", "Name a .bib file."
-        ) from error
-    request = Request(os.fsencode(absolute), FileKind.BIBTEX, False, SECONDS_PER_FILE)
-    reply = read_one(request)
-    if reply.extracted is None:
-        raise UsageError(
-            f"{visible(str(path))} cannot be read: {reply.reason}.", "Name a .bib file."
-        )
-    entries = reply.extracted.bibliography
-    if not entries:
-        raise UsageError(
-            f"{visible(str(path))} holds no BibTeX entry.", "Entries look like @article{key, …}."
-        )
-    row = store.FileRow(
-        stored(absolute), FileKind.BIBTEX, status.st_size, status.st_mtime_ns,
-        status=FileStatus.SKIPPED, reason="a bibliography: it completes the papers' records",
-    )  # fmt: skip
-    added = updated = 0
-    with workspace.transaction() as db:
-        store.put_bibliography(db, row, entries)
-        for entry in entries:
-            if entry.problem:
-                continue
-            if store.match(db, entry.metadata):
-                updated += 1
-            else:
-                store.put_record(db, entry.metadata)
-                added += 1
-    failures = tuple(
-        Failure(visible(entry.key) or visible(str(path)), entry.problem)
-        for entry in entries
-        if entry.problem
-    )
-    total = workspace.connection().execute("SELECT count(*) FROM paper").fetchone()[0]
-    return ImportReport(len(entries), added, updated, len(failures), total, failures)
 
 
 _SPECIAL = {"\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "%": r"\%", "&": r"\&",

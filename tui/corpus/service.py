@@ -14,6 +14,9 @@ from tui.corpus.paths import real, stored
 from tui.corpus.problems import Problem, ProblemKind
 from tui.corpus.reading import Reading, unknown
 from tui.corpus.saved import SavedSearch, SavedSearches
+from tui.corpus.sources import intake
+from tui.corpus.sources.attachments import FileFinder
+from tui.corpus.sources.intake import ImportReport
 from tui.corpus.works import Works
 from tui.domain.paper import FileStatus, Hit, IngestReport, Paper, Passage
 from tui.storage.workspace import Workspace
@@ -317,14 +320,20 @@ class Corpus(Reading):
         """Forget a saved search. Raises NotFoundError."""
         self._saved.forget(name)
 
-    def import_bibtex(self, path: Path) -> bibliography.ImportReport:
-        """Make a paper of each entry that none exists for; broken entries are reported one by one.
+    def import_file(self, path: Path, finder: FileFinder | None = None) -> ImportReport:
+        """Make a paper of each entry of a BibTeX, CSL JSON or Better BibTeX JSON file that none
+        exists for, and read the files that entries name, where `finder` finds them.
 
-        Raises UsageError when the file cannot be read.
+        Broken entries are reported one by one. Raises UsageError when the file cannot be read.
         """
-        report = bibliography.import_file(self._workspace, path)
+        finder = finder or FileFinder(path.expanduser().absolute().parent)
+        report = intake.import_file(self._workspace, path, finder, self.add)
         self._index.update()
         return report
+
+    def import_bibtex(self, path: Path) -> ImportReport:
+        """`import_file` with the files that lie where the file says."""
+        return self.import_file(path)
 
     def export_bibtex(self, ids: Sequence[str] | None = None) -> str:
         """BibTeX of some or all papers, keyed by their ids. Raises NotFoundError."""

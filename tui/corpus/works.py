@@ -53,34 +53,12 @@ class Works:
         with self._workspace.transaction() as db:
             before = _snapshot(db, ids)
             for other in others:
-                self._take_in(db, kept, other)
+                take_in(db, kept, other)
             _place_files(db, kept)
             store.refresh(db, kept)
             what = f"merged {', '.join(map(visible, others))} into {visible(kept)}"
             _log(db, before, [kept], what)
         return kept
-
-    @staticmethod
-    def _take_in(db: Any, kept: str, other: str) -> None:
-        record = store.own_record(db, other)
-        if not content.has(db, kept):
-            content.move(db, other, kept)
-        db.execute("UPDATE OR REPLACE said SET paper = ? WHERE paper = ?", (kept, other))
-        store.put_said(db, kept, f"work:{other}", record, leads=False)
-        db.execute("UPDATE placed SET paper = ? WHERE paper = ?", (kept, other))
-        db.execute("UPDATE file SET paper = ? WHERE paper = ?", (kept, other))
-        db.execute(
-            "INSERT OR IGNORE INTO tag (paper, name) SELECT ?, name FROM tag WHERE paper = ?",
-            (kept, other),
-        )
-        # Text that must not leave stays so, whatever it is merged with.
-        db.execute(
-            "UPDATE paper SET private = max(private, (SELECT private FROM paper WHERE id = ?)) "
-            "WHERE id = ?",
-            (other, kept),
-        )
-        db.execute("DELETE FROM paper WHERE id = ?", (other,))
-        store.touch(db, other)
 
     def split(self, paper: str, files: Iterable[str]) -> str:
         """Make a new work of some of a paper's files (stored paths); returns its id.
@@ -162,6 +140,29 @@ class Works:
         """What can be taken back, newest first."""
         rows = self._workspace.connection().execute("SELECT what FROM work_log ORDER BY id DESC")
         return [row[0] for row in rows]
+
+
+def take_in(db: Any, kept: str, other: str) -> None:
+    """Make a work part of another: files, tags, private mark, what is known of it."""
+    record = store.own_record(db, other)
+    if not content.has(db, kept):
+        content.move(db, other, kept)
+    db.execute("UPDATE OR REPLACE said SET paper = ? WHERE paper = ?", (kept, other))
+    store.put_said(db, kept, f"work:{other}", record, leads=False)
+    db.execute("UPDATE placed SET paper = ? WHERE paper = ?", (kept, other))
+    db.execute("UPDATE file SET paper = ? WHERE paper = ?", (kept, other))
+    db.execute(
+        "INSERT OR IGNORE INTO tag (paper, name) SELECT ?, name FROM tag WHERE paper = ?",
+        (kept, other),
+    )
+    # Text that must not leave stays so, whatever it is merged with.
+    db.execute(
+        "UPDATE paper SET private = max(private, (SELECT private FROM paper WHERE id = ?)) "
+        "WHERE id = ?",
+        (other, kept),
+    )
+    db.execute("DELETE FROM paper WHERE id = ?", (other,))
+    store.touch(db, other)
 
 
 def _exists(db: Any, paper: str) -> bool:
