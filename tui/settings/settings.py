@@ -15,6 +15,7 @@ import tomli_w
 
 from tui.domain.errors import UsageError
 from tui.settings import money
+from tui.settings.alerts import AlertSettings, read_alerts
 from tui.settings.money import BudgetSettings, PriceSettings
 from tui.storage import atomic
 from tui.storage.locations import config_dir
@@ -61,6 +62,7 @@ class Settings:
     aliases: dict[str, str] = field(default_factory=dict)
     prices: PriceSettings = field(default_factory=PriceSettings)
     budget: BudgetSettings = field(default_factory=BudgetSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
 
 def settings_file() -> Path:
@@ -151,6 +153,8 @@ def _toml(value: Any) -> Any:
         return {"url": value.url, "trusted": value.trusted}
     if isinstance(value, PriceSettings | BudgetSettings):
         return money.table(value)
+    if isinstance(value, AlertSettings):
+        return alerts_table(value)
     if isinstance(value, dict):
         return {key: _toml(item) for key, item in value.items()}
     return value
@@ -174,6 +178,7 @@ class _Reader:
             "aliases": self.aliases,
             "prices": lambda key, value: self.money(key, value, money.read_prices),
             "budget": lambda key, value: self.money(key, value, money.read_budget),
+            "alerts": lambda key, value: self.money(key, value, read_alerts),
         }
         values: dict[str, Any] = {}
         for key, value in document.items():
