@@ -15,7 +15,7 @@ import tomli_w
 
 from tui.domain.errors import UsageError
 from tui.settings import money
-from tui.settings.alerts import AlertSettings, read_alerts
+from tui.settings.alerts import AlertSettings, alerts_table, read_alerts
 from tui.settings.money import BudgetSettings, PriceSettings
 from tui.storage import atomic
 from tui.storage.locations import config_dir
@@ -151,10 +151,8 @@ def _toml(value: Any) -> Any:
         return list(value)
     if isinstance(value, EndpointSettings):
         return {"url": value.url, "trusted": value.trusted}
-    if isinstance(value, PriceSettings | BudgetSettings):
-        return money.table(value)
-    if isinstance(value, AlertSettings):
-        return alerts_table(value)
+    if isinstance(value, PriceSettings | BudgetSettings | AlertSettings):
+        return alerts_table(value) if isinstance(value, AlertSettings) else money.table(value)
     if isinstance(value, dict):
         return {key: _toml(item) for key, item in value.items()}
     return value
