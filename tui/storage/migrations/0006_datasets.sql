@@ -16,3 +16,24 @@ CREATE TABLE dataset_paper (
   transfer INTEGER NOT NULL,
   PRIMARY KEY (dataset, paper)
 ) STRICT, WITHOUT ROWID;
+
+-- What a model that sees the source says of an example: whether the passage holds the answer.
+CREATE TABLE judgement (
+  example TEXT NOT NULL REFERENCES example (id) ON DELETE CASCADE,
+  model TEXT NOT NULL,
+  -- The prompt it was asked with, as NAME@HASH.
+  prompt TEXT NOT NULL,
+  -- The words that were judged: another edit is another matter.
+  content_sha256 TEXT NOT NULL,
+  -- 1 where the answer stands in the source (of a refusal: where no answer does).
+  entailed INTEGER NOT NULL,
+  verdict TEXT NOT NULL,
+  reason TEXT NOT NULL DEFAULT '',
+  at REAL NOT NULL,
+  PRIMARY KEY (example, model)
+) STRICT, WITHOUT ROWID;
+
+-- Datasets whose generation waits, in whichever process it runs.
+CREATE TABLE generation_paused (
+  dataset TEXT PRIMARY KEY REFERENCES dataset (name) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
