@@ -84,7 +84,7 @@ def pairs(tmp_path: Path) -> str:
 def test_the_whole_path_by_commands(dataset: Command, pairs: str) -> None:
     assert dataset("create", "answers")["examples"] == 0
     added = dataset("add", "answers", "--kind", "qa", "--file", pairs)
-    assert added == {"added": 5, "skipped": 0, "failed": 0, "failures": []}
+    assert added == {"added": 5, "skipped": 0, "failed": 0, "failures": [], "notes": []}
     assert dataset("add", "answers", "--kind", "summary")["added"] == 1
     assert dataset("add", "answers", "--kind", "full-text", "--form", "text")["added"] >= 1
     shown = dataset("show", "answers", "--examples")

@@ -1,8 +1,9 @@
 """Training sets: composing, reviewing, checking, splitting, freezing."""
 
 from tui.datasets.diff import Change, DatasetDiff
+from tui.datasets.exporting import ExportReport
 from tui.datasets.pairs import AddFailure, AddReport
-from tui.datasets.review import Disagreement
+from tui.datasets.review import Decision, Disagreement
 from tui.datasets.service import Datasets
 from tui.datasets.split import RoleCount, SplitReport
 
@@ -12,7 +13,9 @@ __all__ = [
     "Change",
     "DatasetDiff",
     "Datasets",
+    "Decision",
     "Disagreement",
+    "ExportReport",
     "RoleCount",
     "SplitReport",
 ]

@@ -12,6 +12,7 @@ from tui.datasets.leaks import Leak, Learnt, find_leaks
 from tui.domain.example import CheckReport, Example, Finding, Form, Role, Status
 from tui.domain.text import squad_normalise
 from tui.formats.check import TokenCounter, check_file, content_key, count_tokens, prompt_and_whole
+from tui.formats.fix import fix_file
 from tui.formats.lines import LineError, TrainingLine, decode_object
 from tui.formats.near_duplicates import NearPair, alike, near_pairs
 from tui.formats.rules import examine
@@ -24,9 +25,17 @@ _LISTED = 3
 
 
 def check_training_file(
-    path: Path, *, tokenizer: TokenCounter | None = None, seq_len: int | None = None
+    path: Path,
+    *,
+    tokenizer: TokenCounter | None = None,
+    seq_len: int | None = None,
+    fix: Path | None = None,
 ) -> CheckReport:
-    """Check any JSON Lines training file, of ours or not; leaks need a dataset."""
+    """Check any JSON Lines training file, of ours or not; leaks need a dataset.
+
+    `fix` is a new file for the lines that can be trained on, mended where that is safe; see
+    `fix_file` for what it raises.
+    """
     report = check_file(path, tokenizer=tokenizer, seq_len=seq_len, near=True)
     return CheckReport(
         lines=report.lines,
@@ -38,6 +47,8 @@ def check_training_file(
         near_duplicates=report.near_duplicates,
         errors=report.errors,
         warnings=report.warnings,
+        cut=report.cut,
+        fixed=None if fix is None else fix_file(path, fix),
     )
 
 

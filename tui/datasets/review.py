@@ -26,14 +26,41 @@ from tui.storage.workspace import Workspace
 ACTIONS = {Status.ACCEPTED: "accept", Status.REJECTED: "reject", Status.DRAFT: "draft"}
 _STATUSES = {action: status for status, action in ACTIONS.items()}
 _KNOWN = frozenset({*_STATUSES, "edit", "note", "undo"})
+_COLUMNS = "d.id, d.person, d.at, d.action, d.value"
+_STANDS = "d.action != 'undo' AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)"
 
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """An example on which people's last verdicts differ: `verdicts` by person."""
+    """An example on which people's last verdicts differ: `verdicts` by person.
+
+    `words` is its question, or how its text begins.
+    """
 
     example: str
     verdicts: dict[str, Status]
+    words: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a person decided, on which examples, when (seconds since 1970).
+
+    `action` is accept, reject, draft, edit or note; `value` is the reason, the new words (as they
+    are stored) or the note.
+    """
+
+    id: str
+    person: str
+    at: float
+    action: str
+    value: str
+    examples: tuple[str, ...] = ()
+
+    @property
+    def status(self) -> Status | None:
+        """What the decision made of its examples; None for an edit or a note."""
+        return _STATUSES.get(self.action)
 
 
 class Reviews:
@@ -42,16 +69,16 @@ class Reviews:
     def __init__(self, workspace: Workspace, person: str) -> None:
         self._workspace = workspace
         self.person = person
-        self._last = 0.0
+        self._last: dict[str, float] = {}
 
     def append(
         self, dataset: str, action: str, examples: Sequence[str], value: str = "", undoes: str = ""
     ) -> None:
         """Put a decision on disk, then into the database."""
-        self._last = max(time.time(), self._last + 1e-6)
+        at = self._next(self.person)
         record = {
             "id": f"{time.time_ns():x}-{secrets.token_hex(4)}",
-            "at": self._last,
+            "at": at,
             "by": self.person,
             "dataset": dataset,
             "action": action,
@@ -62,27 +89,53 @@ class Reviews:
         append_line(self._workspace.reviews / f"{slug(self.person, 'someone')}.jsonl", record)
         self.merge()
 
+    def _next(self, person: str) -> float:
+        """Now, but later than this person's last decision, whatever the clock does meanwhile."""
+        if person not in self._last:
+            row = (
+                self._workspace.connection()
+                .execute("SELECT max(at) AS at FROM decision WHERE person = ?", (person,))
+                .fetchone()
+            )
+            self._last[person] = row["at"] or 0.0
+        self._last[person] = max(time.time(), self._last[person] + 1e-6)
+        return self._last[person]
+
     def undo(self, dataset: str) -> list[str]:
         """Take back this person's last decision that stands; the examples it was about.
 
         Raises NotFoundError when there is none.
         """
         self.merge()
+        last = self.last(dataset)
+        if last is None:
+            raise NotFoundError(f"There is no decision of yours in '{dataset}' to take back.")
+        self.append(dataset, "undo", [], undoes=last.id)
+        return list(last.examples)
+
+    def last(self, dataset: str) -> Decision | None:
+        """This person's last decision that stands; None when there is none."""
+        self.merge()
         row = (
             self._workspace.connection()
             .execute(
-                "SELECT id FROM decision d WHERE dataset = ? AND person = ? AND action != 'undo' "
-                "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
-                "ORDER BY at DESC, id DESC LIMIT 1",
+                f"SELECT {_COLUMNS} FROM decision d WHERE dataset = ? AND person = ? "
+                f"AND {_STANDS} ORDER BY at DESC, id DESC LIMIT 1",
                 (dataset, self.person),
             )
             .fetchone()
         )
-        if row is None:
-            raise NotFoundError(f"There is no decision of yours in '{dataset}' to take back.")
-        examples = self._examples_of(row["id"])
-        self.append(dataset, "undo", [], undoes=row["id"])
-        return examples
+        return None if row is None else Decision(*row, tuple(self._examples_of(row["id"])))
+
+    def history(self, example: str) -> list[Decision]:
+        """All standing decisions about an example, by whomever, in their order."""
+        self.merge()
+        rows = self._workspace.connection().execute(
+            f"SELECT {_COLUMNS} FROM decided JOIN decision d ON d.id = decision "
+            f"WHERE example = ? AND {_STANDS} ORDER BY at, person, d.id",
+            (example,),
+        )
+        return [Decision(*row, (example,)) for row in rows]
 
     def _examples_of(self, decision: str) -> list[str]:
         rows = self._workspace.connection().execute(
@@ -129,8 +182,7 @@ class Reviews:
         self.merge()
         rows = self._workspace.connection().execute(
             "SELECT example, person, action FROM decided JOIN decision d ON d.id = decision "
-            "WHERE dataset = ? AND action IN ('accept', 'reject') "
-            "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
+            f"WHERE dataset = ? AND action IN ('accept', 'reject') AND {_STANDS} "
             "ORDER BY at, person, d.id",
             (dataset,),
         )
@@ -208,9 +260,7 @@ def replay(connection: sqlite3.Connection, examples: Iterable[str]) -> None:
         now = _State(row["first_status"], first, row["first_note"], row["first_reason"])
         for action, value in connection.execute(
             "SELECT action, value FROM decided JOIN decision d ON d.id = decision "
-            "WHERE example = ? AND action != 'undo' "
-            "AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id) "
-            "ORDER BY at, person, d.id",
+            f"WHERE example = ? AND {_STANDS} ORDER BY at, person, d.id",
             (example,),
         ):
             now.take(action, value)

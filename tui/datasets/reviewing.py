@@ -12,10 +12,10 @@ from tui.datasets.content import (
     training_line,
     with_answer,
 )
-from tui.datasets.review import ACTIONS, Disagreement
+from tui.datasets.review import ACTIONS, Decision, Disagreement
 from tui.datasets.versions import VersionShelf
-from tui.domain.errors import ConflictError, UsageError
-from tui.domain.example import Example, Form, Status
+from tui.domain.errors import ConflictError, NotFoundError, UsageError
+from tui.domain.example import Example, Form, Kind, Status
 from tui.formats.rules import decode_line
 from tui.text import clean
 
@@ -29,10 +29,65 @@ class Reviewing(VersionShelf):
     def decide(
         self, name: str, ids: Sequence[str], status: Status, *, reason: str = ""
     ) -> Examples:
-        """Accept, reject or reopen examples; on disk before this returns."""
+        """Accept, reject or reopen examples, as one decision; on disk before this returns."""
         known = self._known(name, ids)
         self._reviews.append(name, ACTIONS[status], known, clean(reason))
         return self._store.get(known, name)
+
+    def decide_all(
+        self,
+        name: str,
+        status: Status,
+        *,
+        reason: str = "",
+        kind: Kind | None = None,
+        now: Status | None = None,
+        paper: str | None = None,
+        refused: str | None = None,
+        author: str | None = None,
+    ) -> int:
+        """Decide about all examples of a kind, paper, author or earlier reason; how many.
+
+        `now` is where they stand and `refused` why; it is one decision, which one undo takes back.
+        """
+        self._store.require(name)
+        self._reviews.merge()
+        ids = self._store.ids(
+            name, kind=kind, status=now, paper=paper, reason=refused, author=author
+        )
+        if ids:
+            self._reviews.append(name, ACTIONS[status], ids, clean(reason))
+        return len(ids)
+
+    def filters(self, name: str) -> dict[str, list[tuple[str, int]]]:
+        """What examples can be filtered by: kind, status, role, paper, author, reason.
+
+        Each with its values and how many examples have them, the most frequent first; a gate's
+        reason counts under the gate's name.
+        """
+        self._store.require(name)
+        self._reviews.merge()
+        return self._store.facets(name)
+
+    def last_decision(self, name: str) -> Decision | None:
+        """This person's last decision that stands, to be repeated on another example."""
+        self._store.require(name)
+        return self._reviews.last(name)
+
+    def repeat(self, name: str, ids: Sequence[str]) -> Examples:
+        """Decide about examples as this person decided last; raises NotFoundError for never."""
+        last = self.last_decision(name)
+        if last is not None and last.action == "edit":
+            raise UsageError("The last thing you did was an edit, which fits one example only.")
+        if last is None:
+            raise NotFoundError(f"There is no decision of yours in '{name}' to repeat.")
+        if last.status is None:
+            return self.note(name, ids, last.value)
+        return self.decide(name, ids, last.status, reason=last.value)
+
+    def decisions(self, name: str, example_id: str) -> list[Decision]:
+        """All standing decisions about an example, by whomever, in their order."""
+        return self._reviews.history(self._known(name, [example_id])[0])
 
     def note(self, name: str, ids: Sequence[str], text: str) -> Examples:
         """Write a note on examples."""
@@ -86,7 +141,14 @@ class Reviewing(VersionShelf):
     def disagreements(self, name: str) -> Disagreements:
         """Examples that one person accepts and another rejects."""
         self._store.require(name)
-        return self._reviews.disagreements(name)
+        found = self._reviews.disagreements(name)
+        known = set(self._store.ids(name))
+        found = [disagreement for disagreement in found if disagreement.example in known]
+        examples = self._store.get([disagreement.example for disagreement in found], name)
+        return [
+            replace(disagreement, words=question_and_answer(example)[0] or example.text)
+            for disagreement, example in zip(found, examples, strict=True)
+        ]
 
     def _known(self, name: str, ids: Sequence[str]) -> list[str]:
         self._store.require(name)

@@ -117,6 +117,17 @@ class Datasets(Exchange):
             return check_training_file(path, tokenizer=tokenizer, seq_len=seq_len)
         return check_examples(self.examples(name_or_path), tokenizer=tokenizer, seq_len=seq_len)
 
+    def check_file(
+        self,
+        path: Path,
+        *,
+        tokenizer: TokenCounter | None = None,
+        seq_len: int | None = None,
+        fix: Path | None = None,
+    ) -> CheckReport:
+        """Check any JSON Lines training file, and mend it into the new file `fix`."""
+        return check_training_file(path, tokenizer=tokenizer, seq_len=seq_len, fix=fix)
+
     def freeze(self, name: str, *, tokenizer: TokenCounter | None = None) -> Version:
         """Write the accepted examples as an immutable version, or return the one that equals it.
 

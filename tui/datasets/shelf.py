@@ -77,14 +77,27 @@ class Shelf:
         status: Status | None = None,
         role: Role | None = None,
         paper: str | None = None,
+        reason: str | None = None,
+        author: str | None = None,
         limit: int | None = None,
         offset: int = 0,
     ) -> builtins.list[Example]:
-        """Examples that match, in the order in which they were added."""
+        """Examples that match, in the order in which they were added.
+
+        `reason` is the whole reason of a decision, or a gate's name.
+        """
         self._store.require(name)
         self._reviews.merge()
         return self._store.examples(
-            name, kind=kind, status=status, role=role, paper=paper, limit=limit, offset=offset
+            name,
+            kind=kind,
+            status=status,
+            role=role,
+            paper=paper,
+            reason=reason,
+            author=author,
+            limit=limit,
+            offset=offset,
         )
 
     def count(
@@ -95,11 +108,15 @@ class Shelf:
         status: Status | None = None,
         role: Role | None = None,
         paper: str | None = None,
+        reason: str | None = None,
+        author: str | None = None,
     ) -> int:
         """How many examples match."""
         self._store.require(name)
         self._reviews.merge()
-        return self._store.count(name, kind=kind, status=status, role=role, paper=paper)
+        return self._store.count(
+            name, kind=kind, status=status, role=role, paper=paper, reason=reason, author=author
+        )
 
     def example(self, example_id: str) -> Example:
         """One example by its id or the beginning of it; raises NotFoundError."""

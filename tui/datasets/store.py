@@ -131,11 +131,13 @@ class Store:
         status: Status | None = None,
         role: Role | None = None,
         paper: str | None = None,
+        reason: str | None = None,
+        author: str | None = None,
         limit: int | None = None,
         offset: int = 0,
     ) -> list[Example]:
         """Examples in the order in which they were added."""
-        where, values = _where(name, kind, status, role, paper)
+        where, values = _where(name, kind, status, role, paper, reason, author)
         rows = self.connection.execute(
             f"SELECT * FROM example WHERE {where} ORDER BY created_at, rowid LIMIT ? OFFSET ?",
             (*values, -1 if limit is None else limit, offset),
@@ -150,37 +152,88 @@ class Store:
         status: Status | None = None,
         role: Role | None = None,
         paper: str | None = None,
+        reason: str | None = None,
+        author: str | None = None,
     ) -> int:
         """How many examples `examples` would give."""
-        where, values = _where(name, kind, status, role, paper)
+        where, values = _where(name, kind, status, role, paper, reason, author)
         row = self.connection.execute(
             f"SELECT count(*) AS n FROM example WHERE {where}", values
         ).fetchone()
         return int(row["n"])
+
+    def ids(
+        self,
+        name: str,
+        *,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        role: Role | None = None,
+        paper: str | None = None,
+        reason: str | None = None,
+        author: str | None = None,
+    ) -> list[str]:
+        """The ids of the examples that `examples` would give."""
+        where, values = _where(name, kind, status, role, paper, reason, author)
+        rows = self.connection.execute(
+            f"SELECT id FROM example WHERE {where} ORDER BY created_at, rowid", values
+        )
+        return [row["id"] for row in rows]
+
+    def facets(self, name: str) -> dict[str, list[tuple[str, int]]]:
+        """What examples can be filtered by, with how many there are, the most frequent first."""
+        columns = {
+            "kind": "kind",
+            "status": "status",
+            "role": "coalesce(role, '')",
+            "paper": "paper",
+            "author": "author",
+            "reason": "CASE instr(reason, ':') WHEN 0 THEN reason "
+            "ELSE substr(reason, 1, instr(reason, ':') - 1) END",
+        }
+        return {
+            facet: [
+                (row["value"], row["n"])
+                for row in self.connection.execute(
+                    f"SELECT {column} AS value, count(*) AS n FROM example WHERE dataset = ? "
+                    "GROUP BY value HAVING value != '' ORDER BY n DESC, value",
+                    (name,),
+                )
+            ]
+            for facet, column in columns.items()
+        }
 
     def get(self, ids: Sequence[str], name: str | None = None) -> list[Example]:
         """The examples of these ids, or of beginnings of ids that name one only, in order.
 
         Raises NotFoundError for an id that is not in the dataset, UsageError for an ambiguous one.
         """
-        found = []
-        for wanted in ids:
-            escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-            rows = self.connection.execute(
-                "SELECT * FROM example WHERE (id = ? OR id LIKE ? ESCAPE '\\') "
-                "AND (? IS NULL OR dataset = ?) ORDER BY id != ?, id LIMIT 2",
-                (wanted, escaped + "%", name, name, wanted),
-            ).fetchall()
-            if not wanted or not rows:
-                raise NotFoundError(
-                    f"There is no example '{visible(wanted)}'"
-                    + (f" in '{name}'." if name else "."),
-                    f"See them with: papertune dataset show {name or 'NAME'} --examples",
-                )
-            if len(rows) > 1 and rows[0]["id"] != wanted:
-                raise UsageError(f"Several examples begin with '{visible(wanted)}'.", "Write more.")
-            found.append(_example(rows[0]))
-        return found
+        rows: dict[str, sqlite3.Row] = {}
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            marks = ",".join("?" * len(batch))
+            for row in self.connection.execute(
+                f"SELECT * FROM example WHERE id IN ({marks}) AND (? IS NULL OR dataset = ?)",
+                (*batch, name, name),
+            ):
+                rows[row["id"]] = row
+        return [_example(rows.get(wanted) or self._begins(wanted, name)) for wanted in ids]
+
+    def _begins(self, wanted: str, name: str | None) -> sqlite3.Row:
+        """The one example whose id begins so."""
+        rows: list[sqlite3.Row] = self.connection.execute(
+            "SELECT * FROM example WHERE id >= ? AND id < ? AND (? IS NULL OR dataset = ?) "
+            "ORDER BY id LIMIT 2",
+            (wanted, wanted + chr(0x10FFFF), name, name),
+        ).fetchall()
+        if not wanted or not rows:
+            raise NotFoundError(
+                f"There is no example '{visible(wanted)}'" + (f" in '{name}'." if name else "."),
+                f"See them with: papertune dataset show {name or 'NAME'} --examples",
+            )
+        if len(rows) > 1:
+            raise UsageError(f"Several examples begin with '{visible(wanted)}'.", "Write more.")
+        return rows[0]
 
     def holds(self, name: str, example: Example) -> str | None:
         """The id of another example that says the same; None where there is none."""
@@ -282,11 +335,22 @@ def _example(row: sqlite3.Row) -> Example:
 
 
 def _where(
-    name: str, kind: Kind | None, status: Status | None, role: Role | None, paper: str | None
+    name: str,
+    kind: Kind | None,
+    status: Status | None,
+    role: Role | None,
+    paper: str | None,
+    reason: str | None,
+    author: str | None,
 ) -> tuple[str, list[str]]:
     parts, values = ["dataset = ?"], [name]
-    for column, value in (("kind", kind), ("status", status), ("role", role), ("paper", paper)):
+    columns = (("kind", kind), ("status", status), ("role", role), ("paper", paper))
+    for column, value in (*columns, ("author", author)):
         if value is not None:
             parts.append(f"{column} = ?")
             values.append(str(value))
+    if reason is not None:
+        # A gate writes its name, a colon and what it found.
+        parts.append("(reason = ? OR substr(reason, 1, length(?) + 1) = ? || ':')")
+        values += [reason] * 3
     return " AND ".join(parts), values

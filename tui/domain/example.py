@@ -174,8 +174,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class FixReport:
+    """A training file mended into a new one: how many lines were `written`, what was `fixed`.
+
+    `fixed` counts the findings that were mended, by code; `left_out` lines could not be, and
+    `failures` says why (of the first 10,000).
+    """
+
+    path: str
+    written: int = 0
+    fixed: dict[str, int] = field(default_factory=dict)
+    left_out: int = 0
+    failures: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What `dataset check` says of a dataset or a file; `errors` make lines invalid."""
+    """What `dataset check` says of a dataset or a file; `errors` make lines invalid.
+
+    `cut` tokens lie beyond the longest length, of all `over_length` lines together. `verdict` is
+    one plain sentence; `balance` counts what is trained on by paper, kind and question type.
+    """
 
     lines: int
     valid: int
@@ -187,3 +206,8 @@ class CheckReport:
     leaks: int = 0
     errors: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
+    cut: int = 0
+    verdict: str = ""
+    fixes: dict[str, str] = field(default_factory=dict)
+    balance: dict[str, dict[str, int]] = field(default_factory=dict)
+    fixed: FixReport | None = None

@@ -6,6 +6,7 @@ import hashlib
 import json
 from typing import Any
 
+from tui.formats.rules import UNSAFE
 from tui.text import clean
 
 _ROLES = {
@@ -132,8 +133,6 @@ def _weight(message: dict[str, Any], done: list[str]) -> None:
 
 def _safe(text: str, done: list[str]) -> str:
     """The text without what nobody sees; composed letters and line ends are left as they are."""
-    from tui.formats.rules import UNSAFE
-
     if not UNSAFE.search(text):
         return text
     done.append("control-characters")

@@ -67,6 +67,8 @@ def append_line(path: Path, value: Any, mode: int | None = None) -> None:
                 line = b"\n" + line
         file.write(line)
         os.fsync(file.fileno())
+    if not size:
+        sync_directory(path.parent)
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:
