@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -82,7 +83,10 @@ class PtyTerminal:
 
     def close(self) -> None:
         """End it whatever it does."""
-        self.process.close(force=True)
+        if self.process.isalive():
+            self.process.kill(signal.SIGKILL)
+            self.process.wait()
+        self.process.close()
 
 
 def restored(raw: bytes) -> bool:
