@@ -21,9 +21,15 @@ from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
     from tui.chat import Chat, Conversations, FeedbackStore
+    from tui.chat.embed import Embedder
+    from tui.chat.onboarding import Onboarding
     from tui.corpus import Corpus
+    from tui.corpus.ocr import Ocr
+    from tui.corpus.sources.fetch import Fetcher
+    from tui.corpus.sources.zotero import Zotero
     from tui.datasets import Datasets
     from tui.datasets.generation import Generator
+    from tui.domain.evaluation import RunReport
     from tui.evaluation import Evaluator
     from tui.jobs import Jobs
     from tui.mistral.endpoints import Endpoints
@@ -71,6 +77,8 @@ class Services:
             self.datasets.person = settings.person
         if "feedback" in made:
             self.feedback.person = settings.person
+        if "onboarding" in made:
+            self.onboarding.person = settings.person
         if "ledger" in made:
             from tui.mistral.prices import Prices
 
@@ -90,6 +98,30 @@ class Services:
             return self.datasets.papers_of(name)  # datasets are made of the corpus: ask late
 
         return Corpus(self.workspace, members)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """Papers by identifier, fetched when somebody asks."""
+        from tui.corpus.sources.fetch import Fetcher
+        from tui.corpus.sources.settings import source_settings
+
+        return Fetcher(self.workspace, self.corpus, source_settings())
+
+    @cached_property
+    def zotero(self) -> Zotero:
+        """Zotero libraries."""
+        from tui.corpus.sources.settings import source_settings
+        from tui.corpus.sources.zotero import KEY_NAME, Zotero
+
+        settings = source_settings()
+        return Zotero(self.workspace, self.corpus, settings, lambda: self.credentials.get(KEY_NAME))
+
+    @cached_property
+    def ocr(self) -> Ocr:
+        """Recognising the text of scans."""
+        from tui.corpus.ocr import Ocr
+
+        return Ocr(self.workspace, self.corpus)
 
     @cached_property
     def datasets(self) -> Datasets:
@@ -149,7 +181,11 @@ class Services:
             budgets=lambda: self.settings.budget,
             prices=lambda: self.settings.prices,
             person=self.settings.person,
+            runs=self._runs_of,
         )
+
+    def _runs_of(self, model: str) -> list[RunReport]:
+        return [run for run in self.evaluator.runs() if run.model == model]
 
     @cached_property
     def chat(self) -> Chat:
@@ -158,7 +194,28 @@ class Services:
         from tui.chat.prompt import Prompts
 
         prompts = Prompts(self.workspace.root / "prompts")
-        return Chat(self.corpus, self.endpoints, self.gate, prompts)
+        return Chat(
+            self.corpus,
+            self.endpoints,
+            self.gate,
+            prompts,
+            embedder=self.embedder,
+            onboarding=self.onboarding,
+        )
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """What passages and questions mean, as vectors."""
+        from tui.chat.embed import Embedder
+
+        return Embedder(self.workspace, self.endpoints, self.gate, self.corpus.private)
+
+    @cached_property
+    def onboarding(self) -> Onboarding:
+        """What this person was told to read, and has."""
+        from tui.chat.onboarding import Onboarding
+
+        return Onboarding(self.workspace.root / "onboarding", self.settings.person)
 
     @cached_property
     def conversations(self) -> Conversations:

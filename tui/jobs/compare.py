@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from tui.domain.evaluation import RunReport
 from tui.domain.job import Job, LossPoint
 from tui.jobs.diagnose import best_step
 
@@ -25,13 +26,34 @@ class JobResult:
         """The validation file with new wordings of trained findings."""
         return next((key for key, name in self.names.items() if name == "memory"), None)
 
+    def named(self, point: LossPoint) -> dict[str, float]:
+        """A point's validation losses by what they measure; alike ones keep their files' ids."""
+        labels = [self.names.get(file_id, file_id) for file_id in point.validation]
+        return {
+            label if labels.count(label) == 1 else file_id: loss
+            for (file_id, loss), label in zip(point.validation.items(), labels, strict=True)
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """What a model reached on one test of one run; shares are between 0 and 1."""
+
+    run: str
+    test: str
+    n: int
+    key_phrase: float
+    low: float
+    high: float
+
 
 @dataclass(frozen=True, slots=True)
 class ComparedJob:
     """What one job was and reached; losses are in nats per label token.
 
     `validation` has the last loss by what it measures; `best_step` is the one with the lowest
-    memory loss, `best_loss`.
+    memory loss, `best_loss`. `results` are the evaluations of its model: run, test, arm `tuned`,
+    its share of key phrases with the interval, and how many items.
     """
 
     job: str
@@ -47,6 +69,7 @@ class ComparedJob:
     validation: dict[str, float]
     best_step: int | None
     best_loss: float | None
+    results: tuple[EvaluationResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +80,11 @@ class JobComparison:
     differs: tuple[str, ...]
 
 
-def compare(results: Sequence[JobResult]) -> JobComparison:
-    """Put jobs side by side."""
-    rows = tuple(_row(result) for result in results)
+def compare(
+    results: Sequence[JobResult], runs: Callable[[str], Sequence[RunReport]] | None = None
+) -> JobComparison:
+    """Put jobs side by side; `runs` gives the evaluations of a model."""
+    rows = tuple(_row(result, runs) for result in results)
     what: dict[str, list[Any]] = {
         "dataset": [row.dataset for row in rows],
         "model": [row.model for row in rows],
@@ -71,7 +96,20 @@ def compare(results: Sequence[JobResult]) -> JobComparison:
     return JobComparison(rows, tuple(differing))
 
 
-def _row(result: JobResult) -> ComparedJob:
+def evaluations(runs: Sequence[RunReport]) -> tuple[EvaluationResult, ...]:
+    """What the tuned model reached by itself, newest run first, memory and transfer apart."""
+    found = []
+    for report in sorted(runs, key=lambda run: run.created_at, reverse=True):
+        for name, test in report.tests.items():
+            if test is not None and (scores := test.arms.get("tuned")) is not None:
+                value = scores.key_phrase
+                found.append(
+                    EvaluationResult(report.run, name, test.n, value.value, value.low, value.high)
+                )
+    return tuple(found)
+
+
+def _row(result: JobResult, runs: Callable[[str], Sequence[RunReport]] | None) -> ComparedJob:
     job, points = result.job, result.points
     losses = [point.train_loss for point in points if point.train_loss is not None]
     last: dict[str, float] = {}
@@ -98,4 +136,5 @@ def _row(result: JobResult) -> ComparedJob:
         validation=last,
         best_step=best,
         best_loss=best_loss,
+        results=evaluations(runs(job.fine_tuned_model)) if runs and job.fine_tuned_model else (),
     )

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from tui.domain.endpoint import Endpoint, EndpointKind
 from tui.domain.errors import MissingError, PapertuneError, UsageError
+from tui.domain.evaluation import RunReport
 from tui.domain.example import Version
 from tui.domain.job import Hyperparameters, Job, LossPoint
 from tui.jobs import money
@@ -24,6 +25,7 @@ from tui.jobs.small import small
 from tui.jobs.store import SubmissionStore
 from tui.jobs.submit import Submitter, file_keys, kind_of
 from tui.jobs.suggest import DEFAULT_BATCH, settle
+from tui.jobs.sweep import Sweeps
 from tui.jobs.watch import Pace, Watch, WatchEvent, checkpoints_as_points
 from tui.mistral import (
     ApiError,
@@ -70,6 +72,7 @@ class Jobs:
         budgets: Callable[[], BudgetSettings] = BudgetSettings,
         prices: Callable[[], PriceSettings] = PriceSettings,
         person: str = "",
+        runs: Callable[[str], Sequence[RunReport]] | None = None,
     ) -> None:
         self._datasets = datasets
         self._endpoints = endpoints
@@ -80,6 +83,8 @@ class Jobs:
         self._prices = prices
         self._store = SubmissionStore(workspace)
         self._find = Finder(endpoints, self._store)
+        self._runs = runs
+        self.sweeps = Sweeps(self, self._store)
         self.board = Boards(self, workspace, self._store, endpoints, ledger, person)
 
     async def estimate(self, request: JobRequest) -> Estimate:
@@ -232,7 +237,12 @@ class Jobs:
         return await client.local.job(job.id) if await client.is_engine() else None
 
     async def compare(self, ids: Sequence[str]) -> JobComparison:
-        """Jobs side by side."""
+        """Jobs side by side, with what evaluations made of their models."""
+        results = await self.results(ids)
+        return await asyncio.to_thread(compare, results, self._runs)
+
+    async def results(self, ids: Sequence[str]) -> Sequence[JobResult]:
+        """Jobs with their curves, to lay over one another or to export."""
         results = []
         for job_id in ids:
             found, client = await self._find.locate(job_id)
@@ -241,7 +251,7 @@ class Jobs:
             names = await self.validation_names(job)
             dataset = await self.dataset_of_job(job)
             results.append(JobResult(job, dataset, points, names))
-        return compare(results)
+        return results
 
     async def validation_names(self, job: Job) -> dict[str, str]:
         """Which validation file is `memory` and which `transfer`, by file id."""
