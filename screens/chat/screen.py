@@ -17,11 +17,11 @@ from textual.worker import Worker
 
 from screens.base import BaseScreen
 from screens.chat import flows
-from screens.chat.session import Session
 from screens.chat.sources import SourcesPane
 from screens.chat.transcript import ExchangeView, Transcript
 from tui.chat import Piece, SourcesFound
-from tui.domain.chat import Mode
+from tui.chat.session import Session
+from tui.domain.chat import Answer, Mode
 from tui.domain.errors import PapertuneError
 from tui.domain.model import ModelCard
 from tui.keymap import bindings
@@ -228,13 +228,14 @@ class ChatScreen(BaseScreen[None]):
             await view.finish(self.session.exchanges[-1].answer)
 
     async def _stream(self, view: ExchangeView, text: str) -> None:
-        async for event in self.session.ask(text):
+        async for told in self.session.ask(text):
+            event = told.event
             if isinstance(event, SourcesFound):
                 self.side.show(event.sources)
                 view.say(f"reading {len(event.sources)} sources…")
             elif isinstance(event, Piece):
                 await view.add(event.text)
-            else:
+            elif isinstance(event, Answer):
                 await view.finish(event)
                 self.side.show(event.sources)
                 if event.complete:

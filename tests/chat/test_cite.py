@@ -16,7 +16,7 @@ SOURCES = (
 
 
 def problems(answer: str) -> tuple[str, ...]:
-    return verify(answer, SOURCES, PASSAGES.__getitem__)[1]
+    return tuple(f.message for f in verify(answer, SOURCES, PASSAGES.__getitem__)[1])
 
 
 def test_citations_are_read_alone_and_in_lists() -> None:

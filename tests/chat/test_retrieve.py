@@ -3,7 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.chat.retrieve import Ranked, condense, split_sentences
+from tui.chat.condense import condense, split_sentences
+from tui.chat.retrieve import Ranked
 from tui.domain.paper import Passage
 
 

@@ -3,82 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 
-from tui.chat.cite import verify
+from tui.chat.embed import Embedder
+from tui.chat.events import ANSWER_TOKENS, Piece, Question, SourcesFound, Working
+from tui.chat.frame import BRIEF_TOKENS, FULL_TOKENS, Frame, Frames
+from tui.chat.onboarding import Onboarding
 from tui.chat.prompt import Prompts, compose
-from tui.chat.retrieve import Ranked, Retriever, condense
+from tui.chat.sources import Found, SourceFinder
+from tui.chat.stream import Said, judged, stream
+from tui.chat.summarise import Summariser
 from tui.corpus import Corpus
-from tui.domain.chat import Answer, Arm, Exchange, Mode, Source, Usage
-from tui.domain.endpoint import Endpoint
-from tui.domain.errors import MissingError
+from tui.domain.chat import Answer, Exchange, Mode, Source
+from tui.domain.errors import MissingError, NotFoundError
 from tui.domain.example import Turn
 from tui.domain.model import ModelCard
-from tui.mistral.client import Client
 from tui.mistral.endpoints import Endpoints
-from tui.mistral.errors import ApiError, CutStream
+from tui.mistral.prices import Prices
 from tui.mistral.privacy import Gate
 from tui.mistral.types import ChatRequest
-from tui.text import clean
 
-# Tokens of sources in a prompt. llama.cpp reads some 200 prompt tokens a second on two cores, so on
-# a CPU every source costs a wait, and small models do better with few: the bundled one answered 8
-# of 23 questions from 60 tokens and 6 from 190, the answer being in both. Elsewhere it is cheap.
-BRIEF_TOKENS = 80
-FULL_TOKENS = 3000
-ANSWER_TOKENS = 600
-_CHARACTERS_PER_TOKEN = 4
+__all__ = ["ANSWER_TOKENS", "Chat", "Piece", "Question", "SourcesFound", "Working"]
 
+# Follow-ups see the last exchanges only: a model on a CPU reads every token of them anew.
+_BRIEF_HISTORY = 2
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What to ask of which model on which arm; `papers` None searches the whole corpus.
-
-    `source_tokens` None chooses by where the model runs.
-    """
-
-    text: str
-    model: str
-    arm: Arm = Arm.BASE
-    mode: Mode = Mode.ASK
-    endpoint: str | None = None
-    history: tuple[Exchange, ...] = ()
-    papers: frozenset[str] | None = None
-    source_tokens: int | None = None
-    max_tokens: int = ANSWER_TOKENS
-    temperature: float | None = None
-    purpose: str = "chat"
-
-
-@dataclass(frozen=True, slots=True)
-class SourcesFound:
-    """The passages put before the model; `retrieved` holds all ranked ones, best first."""
-
-    sources: tuple[Source, ...]
-    retrieved: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Some more words of the answer, safe to draw."""
-
-    text: str
+Event = SourcesFound | Working | Piece | Answer
 
 
 class Chat:
     """Answers questions from a team's papers with any model on any endpoint."""
 
-    def __init__(self, corpus: Corpus, endpoints: Endpoints, gate: Gate, prompts: Prompts) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        endpoints: Endpoints,
+        gate: Gate,
+        prompts: Prompts,
+        *,
+        embedder: Embedder | None = None,
+        onboarding: Onboarding | None = None,
+    ) -> None:
         self._corpus = corpus
         self._endpoints = endpoints
         self._gate = gate
         self._prompts = prompts
-        self._retriever = Retriever(corpus)
-        self._counters: dict[tuple[str, str], Callable[[str], int]] = {}
-        self._brief: dict[str, bool] = {}
+        self._frames = Frames(endpoints)
+        self._finder = SourceFinder(corpus, gate, prompts, embedder)
+        self._summariser = Summariser(corpus, gate, prompts)
+        self.onboarding = onboarding
 
     async def pick(self, model: str | None, endpoint: str | None = None) -> ModelCard:
         """The card of `model`; without a name the newest fine-tuned model, else the first base one.
@@ -102,61 +76,46 @@ class Chat:
         client = self._endpoints.client(endpoint)
         return [card for card in await client.models() if not card.archived and _chats(card)]
 
-    async def ask(self, question: Question) -> AsyncGenerator[SourcesFound | Piece | Answer, None]:
-        """Stream the answer: first the sources, then pieces, last the whole `Answer`.
+    async def ask(self, question: Question) -> AsyncGenerator[Event, None]:
+        """Stream the answer: what is done before it, sources, pieces, last the whole `Answer`.
 
         A stream that is cut ends in an Answer without finish reason and with what was said.
-        Raises PrivateTextError or ConsentNeeded before anything leaves for an outside endpoint.
+        Raises PrivateTextError or ConsentNeeded before anything leaves for an outside endpoint,
+        UsageError for a question that the model cannot hold.
         """
-        started = time.monotonic()
-        sources: tuple[Source, ...] = ()
-        client = self._endpoints.for_model(question.model, question.endpoint)
-        brief = await self._is_brief(client)
+        frame = await self._frames.of(question.model, question.endpoint)
+        await asyncio.to_thread(frame.refuse_too_long, question.text)
+        self._gate.require(frame.endpoint, _told(question.history))
+        if question.mode is Mode.SUMMARISE and question.papers and not question.prefix:
+            whole = self._summariser.summarise(question, frame, self._prices())
+            async with aclosing(whole) as events:
+                async for event in events:
+                    yield event
+            return
+        said = Said(question.prefix)
         with_sources = question.arm.sources or question.mode is not Mode.ASK
-        if with_sources:
-            sources, found = await self._sources(question, client, brief)
-            yield SourcesFound(sources, tuple(item.passage.id for item in found))
-        self._gate.require(client.endpoint, _papers(question, sources))
-        turns = compose(
-            question.text,
-            mode=question.mode,
-            sources=sources,
-            with_sources=with_sources,
-            brief=brief,
-            history=question.history,
-            prompts=self._prompts,
-        )
-        said = ""
-        reason: str | None = None
-        usage = Usage()
-        problems: tuple[str, ...] = ()
-        try:
-            # Closing the stream is what stops the model when a person stops the answer.
-            async with aclosing(client.stream(_request(question, turns))) as deltas:
-                async for delta in deltas:
-                    if delta.text:
-                        text = clean(delta.text)
-                        said += text
-                        yield Piece(text)
-                    reason = delta.finish_reason or reason
-                    usage = delta.usage or usage
-        except CutStream as error:
-            problems = (str(error),)
-        except ApiError as error:
-            if not said:
-                raise
-            problems = (str(error),)
-        checked, faults = await asyncio.to_thread(verify, said, sources, self._passage_text)
-        yield Answer(
-            text=said.strip(),
-            model=question.model,
-            arm=question.arm,
-            sources=checked,
-            usage=usage,
-            finish_reason=reason,
-            problems=problems + faults,
-            seconds=time.monotonic() - started,
-        )
+        read = await asyncio.to_thread(self._titles_read) if question.mode is Mode.ONBOARD else ()
+        history, budget, tokens = await self._fitted(question, frame, with_sources, read)
+        found = Found(question.sources, (), "words")
+        if with_sources and not question.prefix:
+            yield Working("searching")
+            found = await self._finder.find(question, frame, budget)
+            said.usage = found.usage
+            yield SourcesFound(found.sources, found.retrieved, found.by)
+        sources = found.sources
+        self._gate.require(frame.endpoint, {source.paper for source in sources})
+        turns = self._turns(question, frame, sources, with_sources, history, read)
+        request = _request(question, turns, tokens)
+        async with aclosing(stream(frame, request, said)) as pieces:
+            async for piece in pieces:
+                yield piece
+        if question.mode is Mode.ONBOARD and self.onboarding is not None and said.reason:
+            papers = [source.paper for source in sources]
+            await asyncio.to_thread(self.onboarding.given, question.text, papers)
+        yield await judged(
+            said, question, frame, sources, self._passage_text, self._about, self._prices(),
+            found.notes,
+        )  # fmt: skip
 
     async def answer(self, question: Question) -> tuple[Answer, tuple[str, ...]]:
         """The whole answer at once, with the ids of the retrieved passages, best first."""
@@ -169,42 +128,69 @@ class Chat:
                     return event, retrieved
         raise AssertionError("ask ends in an Answer")
 
-    async def _sources(
-        self, question: Question, client: Client, brief: bool
-    ) -> tuple[tuple[Source, ...], list[Ranked]]:
-        budget = question.source_tokens or (BRIEF_TOKENS if brief else FULL_TOKENS)
-        count = await self._counter(client, question.model)
-        found = await asyncio.to_thread(self._find, question, client.endpoint)
-        return await asyncio.to_thread(condense, question.text, found, budget, count), found
+    async def _fitted(
+        self, question: Question, frame: Frame, with_sources: bool, read: Sequence[str]
+    ) -> tuple[tuple[Exchange, ...], int, int]:
+        """What of the history, how many source tokens and how long an answer the model holds."""
+        wanted = 0
+        if with_sources:
+            wanted = question.source_tokens or (BRIEF_TOKENS if frame.brief else FULL_TOKENS)
+        sources = question.sources
 
-    def _find(self, question: Question, endpoint: Endpoint) -> list[Ranked]:
-        """Ranked passages; what is private stays out of a prompt for an endpoint without trust."""
-        found = self._retriever.find(question.text, papers=question.papers)
-        if endpoint.trusted or not endpoint.outside:
-            return found
-        private = self._corpus.private({item.passage.paper for item in found})
-        return [item for item in found if item.passage.paper not in private]
+        def turns(history: Sequence[Exchange]) -> Sequence[Turn]:
+            return self._turns(question, frame, sources, with_sources, history, read)
 
-    async def _counter(self, client: Client, model: str) -> Callable[[str], int]:
-        """Tokens by the model's own tokenizer where the endpoint shares it, else an estimate."""
-        key = (client.endpoint.name, model)
-        if key not in self._counters:
-            self._counters[key] = _estimate
-            if not client.endpoint.outside:
-                self._counters[key] = (await client.local.tokenizer(model)).count
-        return self._counters[key]
+        history = question.history[-_BRIEF_HISTORY:] if frame.brief else question.history
+        return await asyncio.to_thread(frame.fit, history, turns, wanted, question.max_tokens)
 
-    async def _is_brief(self, client: Client) -> bool:
-        """Whether the endpoint answers on a CPU of this machine."""
-        name = client.endpoint.name
-        if name not in self._brief:
-            self._brief[name] = (
-                not client.endpoint.outside and (await client.local.status()).device == "cpu"
-            )
-        return self._brief[name]
+    def _turns(
+        self,
+        question: Question,
+        frame: Frame,
+        sources: Sequence[Source],
+        with_sources: bool,
+        history: Sequence[Exchange],
+        read: Sequence[str],
+    ) -> tuple[Turn, ...]:
+        return compose(
+            question.text,
+            mode=question.mode,
+            sources=sources,
+            with_sources=with_sources,
+            brief=frame.brief,
+            history=history,
+            prompts=self._prompts,
+            read=read,
+        )
+
+    def _titles_read(self) -> tuple[str, ...]:
+        """Titles of the papers that this person has read."""
+        if self.onboarding is None:
+            return ()
+        titles = []
+        for paper in sorted(self.onboarding.read()):
+            try:
+                titles.append(self._corpus.paper(paper).title)
+            except NotFoundError:
+                continue
+        return tuple(titles)
 
     def _passage_text(self, passage: str) -> str:
-        return self._corpus.passage(passage).text
+        try:
+            return self._corpus.passage(passage).text
+        except NotFoundError:
+            return ""  # removed while the model answered; what it was shown is still checked
+
+    def _about(self, source: Source) -> str:
+        """What is known of a source beside its text: an author's or a year's number is no guess."""
+        try:
+            paper = self._corpus.paper(source.paper)
+        except NotFoundError:
+            return source.title
+        return f"{paper.title} {paper.year or ''} {paper.venue} p. {source.page}"
+
+    def _prices(self) -> Prices:
+        return Prices(self._gate.settings.prices)
 
 
 def _chats(card: ModelCard) -> bool:
@@ -213,21 +199,17 @@ def _chats(card: ModelCard) -> bool:
     return not isinstance(capabilities, dict) or bool(capabilities.get("completion_chat", True))
 
 
-def _papers(question: Question, sources: Sequence[Source]) -> set[str]:
-    """The papers whose text the prompt holds, in its sources or in what was said before."""
-    earlier = (source for exchange in question.history for source in exchange.answer.sources)
-    return {source.paper for source in (*sources, *earlier)}
+def _told(history: Sequence[Exchange]) -> set[str]:
+    """The papers whose text may stand in what was said before."""
+    return {source.paper for exchange in history for source in exchange.answer.sources}
 
 
-def _request(question: Question, turns: Sequence[Turn]) -> ChatRequest:
+def _request(question: Question, turns: Sequence[Turn], tokens: int) -> ChatRequest:
     return ChatRequest(
         model=question.model,
         messages=tuple(turns),
-        max_tokens=question.max_tokens,
+        max_tokens=tokens,
         temperature=question.temperature,
+        prefix=question.prefix,
         purpose=question.purpose,
     )
-
-
-def _estimate(text: str) -> int:
-    return -(-len(text) // _CHARACTERS_PER_TOKEN)
