@@ -162,7 +162,8 @@ class Slurm:
     """What a job asks Slurm for.
 
     `gpus` are those of one node; `directives` are further `#SBATCH` options, `setup` lines of
-    shell run on the node before the worker, e.g. `module load cuda`. Training takes the partition
+    shell run on the node before the worker, e.g. `module load cuda`. `squeue` is asked every
+    `poll_seconds` at most. Training takes the partition
     and so on that stand here, chat what stands in `[engine.slurm.chat]`.
     """
 
@@ -175,6 +176,7 @@ class Slurm:
     memory: str = _option(word, "")
     directives: tuple[str, ...] = _option(_directives, ())
     setup: tuple[str, ...] = _option(lines, ())
+    poll_seconds: float = _option(number, 5.0)
     chat: SlurmChat = field(default=SlurmChat(), metadata={"table": SlurmChat})
 
     @property

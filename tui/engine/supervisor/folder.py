@@ -10,6 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from tui.engine.supervisor import process
 from tui.engine.supervisor.process import Identity
 from tui.storage import atomic
 from tui.text import clean
@@ -49,6 +50,10 @@ class JobFolder:
         """What the worker says of itself."""
         return _read(self.path / "status.json")
 
+    def heard_lately(self) -> bool:
+        """Whether the worker wrote its status within the last two minutes."""
+        return process.heard_lately(self.path)
+
     def worker(self) -> Identity | None:
         """Which process works here."""
         return Identity.read(_read(self.path / "worker.json"))
@@ -61,6 +66,19 @@ class JobFolder:
         """Before a relaunch: what the last worker said of itself no longer counts."""
         for name in ("worker.json", "status.json"):
             (self.path / name).unlink(missing_ok=True)
+
+    def device_seconds(self) -> float | None:
+        """Seconds that workers had their devices, each device counted; None: nobody told."""
+        seconds = _read(self.path / "took.json").get("device_seconds")
+        return float(seconds) if isinstance(seconds, int | float) else None
+
+    def launched(self) -> dict[str, Any]:
+        """Who started the last worker, when, on what; empty before the first start."""
+        return _read(self.path / "launch.json")
+
+    def write_launch(self, document: dict[str, Any]) -> None:
+        """Note a start before it is done, so that it is never done twice."""
+        atomic.write_json(self.path / "launch.json", document)
 
     def ask_to_stop(self) -> None:
         """Leave the cancel file."""

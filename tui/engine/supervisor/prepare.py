@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from tui.engine.home import EngineHome
 from tui.engine.store.jobs import StoredJob
 from tui.formats.check import FileReport, check_file
 from tui.formats.tokenizer import ModelTokenizer
@@ -118,6 +119,26 @@ def prepare(
         "examples": examples,
     }
     return Prepared("", hyperparameters, metadata)
+
+
+def spec_of(job: StoredJob, model: Trainable, home: EngineHome, threads: int) -> dict[str, Any]:
+    """What the worker is told to do: the document of `spec.json`."""
+    hyperparameters, options = settled(job, model)
+    return {
+        "job": job.id,
+        "model": job.model,
+        "model_dir": str(model.folder),
+        "train": [{**part, "path": str(home.file(part["file_id"]))} for part in job.training],
+        "validation": [
+            {"file_id": file_id, "path": str(home.file(file_id))} for file_id in job.validation
+        ],
+        "hyperparameters": {
+            name: value for name, value in hyperparameters.items() if name != "fim_ratio"
+        },
+        "options": {name: value for name, value in options.items() if name != "lineage"},
+        "skip_share": job.skip_share,
+        "threads": threads,
+    }
 
 
 def _problem(name: str, report: FileReport) -> str:

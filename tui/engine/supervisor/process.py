@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -17,8 +19,13 @@ import psutil
 # A worker on another host cannot be looked up; while its status file is younger than this it lives.
 _SILENCE_SECONDS = 120.0
 _CLOCK_SLACK_SECONDS = 1.0
-# Secrets a trainer has no use for.
-_WITHHELD = ("PAPERTUNE_ENGINE_TOKEN", "MISTRAL_API_KEY")
+# Secrets that a worker has no use for.
+_SECRET = re.compile(r"PAPERTUNE_ENGINE_TOKEN|.*(API_?KEY|SECRET|PASSWORD|PAPERTUNE_KEY).*")
+
+
+def open_environment() -> dict[str, str]:
+    """The environment without what looks like a secret."""
+    return {name: value for name, value in os.environ.items() if not _SECRET.fullmatch(name)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +55,18 @@ class Identity:
 
 
 def launch(
-    command: Sequence[str], folder: Path, log: Path, threads: int
+    command: Sequence[str],
+    folder: Path,
+    log: Path,
+    threads: int,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own: no terminal, no server and no hang-up ends it."""
-    environment = {name: value for name, value in os.environ.items() if name not in _WITHHELD}
-    environment |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+    """Start a worker in a session of its own: no terminal, no server and no hang-up ends it.
+
+    `more` is added to its environment.
+    """
+    environment = open_environment()
+    environment |= {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1", **more}
     with log.open("ab") as output:
         return subprocess.Popen(
             [*command, str(folder)],
@@ -70,7 +84,7 @@ def alive(worker: Identity | None, folder: Path) -> bool:
     if worker is None:
         return False
     if worker.host != socket.gethostname():
-        return _heard_lately(folder)
+        return heard_lately(folder)
     process = _process(worker, folder)
     return process is not None
 
@@ -104,7 +118,8 @@ def _process(worker: Identity, folder: Path) -> psutil.Process | None:
         return None
 
 
-def _heard_lately(folder: Path) -> bool:
+def heard_lately(folder: Path) -> bool:
+    """Whether the worker of a folder wrote its status within the last two minutes."""
     try:
         return time.time() - (folder / "status.json").stat().st_mtime < _SILENCE_SECONDS
     except OSError:

@@ -1,0 +1,1 @@
+"""Workers as jobs of a Slurm cluster: readable batch scripts, submitted once, found again."""
