@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from tui.corpus.quotes import normalise
 from tui.domain.errors import NotFoundError
-from tui.domain.paper import Paper, Passage, Section, SectionKind
+from tui.domain.paper import Hit, Paper, Passage, Section, SectionKind
+from tui.domain.text import words
 
 
 class PaperShelf:
@@ -74,6 +75,20 @@ class PaperShelf:
             if passage.id == passage_id:
                 return passage
         raise NotFoundError(f"There is no passage '{passage_id}'.")
+
+    def search(
+        self, text: str, *, limit: int = 20, papers: Collection[str] | None = None
+    ) -> Sequence[Hit]:
+        """Passages by the number of words they share with the text."""
+        wanted = set(words(text))
+        hits = [
+            Hit(p.paper, "", None, p.id, p.section, p.page, p.text, float(shared))
+            for paper, passages in self._passages.items()
+            if papers is None or paper in papers
+            for p in passages
+            if (shared := len(wanted.intersection(words(p.text))))
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.passage))[:limit]
 
     def find_quote(self, quote: str, paper: str | None = None) -> Passage | None:
         wanted = normalise(quote)

@@ -43,6 +43,11 @@ class Endpoints:
         self._clients: dict[str, tuple[Endpoint, SecretStr | None, Client]] = {}
         self._homes: dict[str, str] = {}
 
+    @property
+    def ledger(self) -> Ledger:
+        """Where every client writes down what its calls used."""
+        return self._ledger
+
     def all(self) -> list[Endpoint]:
         """Every endpoint, the default one first; the local engine's URL is empty if it is off."""
         configured = dict(self.settings.endpoints)

@@ -1,6 +1,12 @@
 """Having a model write examples: planned over the corpus, checked, bounded by a budget."""
 
-from tui.datasets.generation.events import GenerationEvent, GenerationFinished, Written
+from tui.datasets.generation.events import (
+    GenerationEvent,
+    GenerationFinished,
+    Paused,
+    Progress,
+    Written,
+)
 from tui.datasets.generation.plan import DEFAULT_MIX, Mix, QuestionType
 from tui.datasets.generation.service import DEFAULT_WORDINGS, Generator
 from tui.datasets.generation.turns import FailedTurn
@@ -13,6 +19,8 @@ __all__ = [
     "GenerationFinished",
     "Generator",
     "Mix",
+    "Paused",
+    "Progress",
     "QuestionType",
     "Written",
 ]

@@ -10,13 +10,33 @@ from tui.domain.example import Kind
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, and what it has taken and will take.
+
+    `asked` of `units` passages have had their turn, with `tokens` used in this run so far. `cost`
+    is None where no price is known, in `currency`; the `to_come` are estimates from what this run
+    has taken for each turn, None before the first.
+    """
+
+    asked: int = 0
+    units: int = 0
+    tokens: int = 0
+    tokens_to_come: int | None = None
+    cost: float | None = None
+    cost_to_come: float | None = None
+    currency: str | None = None
+    seconds: float = 0.0
+    seconds_to_come: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Written:
     """One example, or a passage that gave none.
 
     `accepted` ones passed the gates and await review as drafts; `rejected` ones are kept with
     their `reason`, one word, and its `message`, and a person may overrule it; for `failed` ones
-    there is no example (`id` is empty) and the message says why. `asked` of `units` passages have
-    had their turn, with `tokens` used in this run so far.
+    there is no example (`id` is empty) and the message says why. `asked`, `units` and `tokens` are
+    those of `progress`.
     """
 
     event: Literal["accepted", "rejected", "failed"]
@@ -33,6 +53,15 @@ class Written:
     asked: int = 0
     units: int = 0
     tokens: int = 0
+    progress: Progress = field(default_factory=Progress)
+
+
+@dataclass(frozen=True, slots=True)
+class Paused:
+    """The run waits, or goes on; what was under way before it waits has been stored."""
+
+    event: Literal["paused", "resumed"]
+    progress: Progress = field(default_factory=Progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +72,8 @@ class GenerationFinished:
     `message` and `remedy` say how, and another run carries on) or `private`. `failed` counts
     passages of this run without a usable answer, `lost` those of all runs whose answer is not
     known because the run was killed; `remaining` passages have had no turn yet. `cost` is None
-    where no price is known; `device_seconds` is time of the local engine.
+    where no price is known; `device_seconds` is time of the local engine. `judged` counts answers
+    that a judge has looked at.
     """
 
     event: Literal["done"]
@@ -61,6 +91,8 @@ class GenerationFinished:
     stopped: Literal["finished", "count", "budget", "endpoint", "private"] = "finished"
     message: str = ""
     remedy: str = ""
+    currency: str | None = None
+    judged: int = 0
 
 
-GenerationEvent = Written | GenerationFinished
+GenerationEvent = Written | Paused | GenerationFinished

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tui.corpus import quotes
 from tui.datasets.generation.questions import NAME, QuestionIndex
-from tui.domain.text import content_words, words
+from tui.domain.text import STOP_WORDS, content_words, words
 
 LEAST_QUOTE = 6
 _LEAST_SUMMARY = 20
@@ -62,13 +62,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A question with its answer, as a model wrote them, and the text it was asked about."""
+    """A question with its answer, as a model wrote them, and the text it was asked about.
+
+    `told` is what was said before it in a conversation.
+    """
 
     question: str
     answer: str
     quote: str
     key_phrase: str
     source: str
+    told: tuple[str, ...] = ()
 
 
 def refuse_pair(candidate: Candidate, questions: QuestionIndex) -> Refusal | None:
@@ -81,6 +85,43 @@ def refuse_pair(candidate: Candidate, questions: QuestionIndex) -> Refusal | Non
         or _gives_away(candidate)
         or _repeats(candidate, questions)
     )
+
+
+def refuse_open(candidate: Candidate, questions: QuestionIndex) -> Refusal | None:
+    """The first gate that a question without an answer in its passage does not pass."""
+    return (
+        _quote(candidate.quote, candidate.source)
+        or _loops(candidate.question)
+        or _stands_alone(candidate)
+        or _repeats(candidate, questions)
+    )
+
+
+def refuse_exchange(
+    candidate: Candidate, questions: QuestionIndex, *, first: bool
+) -> Refusal | None:
+    """The first gate that an exchange of a conversation does not pass.
+
+    Only the first question has to stand by itself; later ones may refer to what was said, and
+    to nothing else.
+    """
+    if first:
+        return refuse_pair(candidate, questions)
+    refusal = (
+        _quote(candidate.quote, candidate.source)
+        or _loops(candidate.answer)
+        or _holds_the_answer(candidate)
+    )
+    if refusal is not None:
+        return refusal
+    for text in (candidate.question, candidate.answer):
+        if match := _LEANS.search(text) or _LABEL.search(text):
+            return Refusal("not-alone", f"“{match[0]}” says nothing to who has not the passage")
+    if words(candidate.question) in [words(said) for said in candidate.told]:
+        return Refusal("loops", "it asks the same again")
+    if words(candidate.answer) in [words(said) for said in candidate.told]:
+        return Refusal("loops", "it answers the same again")
+    return None
 
 
 def refuse_summary(summary: str, quote: str, source: str) -> Refusal | None:
@@ -118,6 +159,25 @@ def numbers(text: str) -> frozenset[str]:
     )
 
 
+def names(text: str) -> frozenset[str]:
+    """The words of a text that are names: with a capital inside a sentence, or with a digit.
+
+    Numbers are told by `numbers`; the beginning of a sentence tells nothing.
+    """
+    found: set[str] = set()
+    for match in NAME.finditer(text):
+        before = text[: match.start()].rstrip(" \"“‘'([")
+        if not before or before[-1] in ".!?:\n" or _NUMBER.fullmatch(match[0].rstrip(".,-")):
+            continue
+        found |= _bare(match[0]) - STOP_WORDS
+    return frozenset(found)
+
+
+def _bare(text: str) -> frozenset[str]:
+    """The words of a text without the endings of the genitive."""
+    return frozenset(word.removesuffix("'s").removesuffix("’s") for word in words(text))
+
+
 def _quote(quote: str, source: str) -> Refusal | None:
     if len(words(quote)) < LEAST_QUOTE:
         return Refusal("quote-short", f"“{quote}” has fewer than {LEAST_QUOTE} words")
@@ -136,14 +196,22 @@ def _loops(text: str) -> Refusal | None:
 
 
 def _holds_the_answer(candidate: Candidate) -> Refusal | None:
-    """The quote must hold every number of the answer, or its key entity where it has none."""
-    wanted = numbers(candidate.answer) - numbers(candidate.question)
+    """The quote must hold every number and name of the answer that the question does not bring.
+
+    Where there is neither, it must hold the answer's key phrase or half of its words.
+    """
+    brought = "\n".join((candidate.question, *candidate.told))
+    wanted = numbers(candidate.answer) - numbers(brought)
     missing = wanted - numbers(candidate.quote)
     if missing:
         return Refusal("quote-unrelated", f"the quote lacks {', '.join(sorted(missing))}")
+    named = names(candidate.answer)
+    strange = named - _bare(f"{brought}\n{candidate.quote}")
+    if strange:
+        return Refusal("quote-unrelated", f"the quote lacks “{', '.join(sorted(strange))}”")
     if wanted or key_phrase_of(candidate):
         return None
-    shared = set(content_words(candidate.answer)) - set(content_words(candidate.question))
+    shared = set(content_words(candidate.answer)) - set(content_words(brought))
     told = set(content_words(candidate.quote))
     if not shared or len(shared & told) < (len(shared) + 1) // 2:
         return Refusal("quote-unrelated", "the quote does not hold what the answer says")

@@ -27,16 +27,20 @@ _SUMMARY_CHARACTERS = 6_000
 
 
 class QuestionType(StrEnum):
-    """What a question asks for."""
+    """What a question asks for; an unanswerable one asks what its passage leaves open."""
 
     RESULT = "result"
     METHOD = "method"
     DEFINITION = "definition"
     COMPARISON = "comparison"
     LIMITATION = "limitation"
+    UNANSWERABLE = "unanswerable"
 
 
 Mix = Mapping[QuestionType, float]
+
+TYPED = (Kind.QA, Kind.RETRIEVAL)
+"""The kinds whose questions are of a type."""
 
 DEFAULT_MIX: Mix = {
     QuestionType.RESULT: 3,
@@ -65,9 +69,10 @@ def plan(library: Library, papers: Iterable[Paper], kind: Kind) -> list[Unit]:
 
     Raises UsageError for a kind that is not generated.
     """
-    if kind not in (Kind.QA, Kind.SUMMARY):
+    if kind is Kind.FULL_TEXT:
         raise UsageError(
-            f"Examples of the kind {kind.value} are not generated.", "Use --kind qa or summary."
+            f"Examples of the kind {kind.value} are the papers' own words.",
+            f"Add them with: papertune dataset add NAME --kind {kind.value}",
         )
     queues = []
     for paper in sorted(papers, key=lambda paper: _draw(paper.id)):
@@ -123,7 +128,7 @@ def question_type(unit: str, turn: int, mix: Mix) -> QuestionType:
 
 def turns_of(kind: Kind, mix: Mix) -> int:
     """How often a unit may be asked about: once for each type of question."""
-    return sum(weight > 0 for weight in mix.values()) if kind is Kind.QA else 1
+    return sum(weight > 0 for weight in mix.values()) if kind in TYPED else 1
 
 
 def checked_mix(mix: Mix | None) -> Mix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tui.domain.example import Kind
@@ -14,12 +15,44 @@ _STALE_SECONDS = 1_800.0
 
 @dataclass(frozen=True, slots=True)
 class FailedTurn:
-    """A unit whose answer could not be used, or never came (`reason` says which)."""
+    """A unit whose answer could not be used, or never came (`reason` says which).
+
+    One that is `lost` was under way when its run was killed: it may have been paid for.
+    """
 
     unit: str
     turn: int
     reason: str
     at: float
+    kind: Kind
+    model: str
+    endpoint: str
+    lost: bool = False
+
+
+def failed_turns(workspace: Workspace, dataset: str) -> list[FailedTurn]:
+    """Turns of a dataset without a usable answer, whatever was asked for and of whom, latest first.
+
+    Those that a run is waiting for right now look as if they were lost.
+    """
+    rows = workspace.connection().execute(
+        "SELECT * FROM generation WHERE dataset = ? AND status != 'answered' "
+        "ORDER BY asked_at DESC, unit",
+        (dataset,),
+    )
+    return [
+        FailedTurn(
+            row["unit"],
+            row["turn"],
+            row["reason"] or "it was under way when the run ended",
+            row["asked_at"],
+            Kind(row["kind"]),
+            row["model"],
+            row["endpoint"],
+            row["status"] == "asked",
+        )
+        for row in rows
+    ]
 
 
 class Turns:
@@ -85,23 +118,14 @@ class Turns:
         )
         return int(row.fetchone()["n"])
 
-    def failures(self) -> list[FailedTurn]:
-        """Turns without a usable answer, the latest first."""
-        rows = self._workspace.connection().execute(
-            "SELECT unit, turn, status, reason, asked_at FROM generation "
-            "WHERE dataset = ? AND kind = ? AND model = ? AND status != 'answered' "
-            "ORDER BY asked_at DESC, unit",
-            self._key,
-        )
-        return [
-            FailedTurn(
-                row["unit"],
-                row["turn"],
-                row["reason"] or "it was under way when the run ended",
-                row["asked_at"],
+    def reopen(self, turns: Iterable[FailedTurn]) -> None:
+        """Give turns without a usable answer back, so that they can be asked about again."""
+        with self._workspace.transaction() as connection:
+            connection.executemany(
+                "DELETE FROM generation WHERE dataset = ? AND kind = ? AND model = ? "
+                "AND unit = ? AND turn = ? AND status != 'answered'",
+                [(*self._key, turn.unit, turn.turn) for turn in turns],
             )
-            for row in rows
-        ]
 
     def _close(
         self,
