@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
+from tui.chat.feedback import BAD, FeedbackStore
+from tui.corpus import Corpus
+from tui.datasets import Datasets
 from tui.domain.chat import Exchange, Feedback
 from tui.domain.errors import NotFoundError, UsageError
 from tui.domain.example import Example, Form, Kind, Status, Turn
@@ -14,24 +18,31 @@ from tui.text import shorten
 _NOTED = 200
 
 
+class NothingToTeachError(UsageError):
+    """A bad answer that nobody has corrected yet."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A bad answer without a correction teaches nothing yet.",
+            "Correct it first; then it can become an example.",
+        )
+
+
 def draft(
     feedback: Feedback,
-    exchange: Exchange,
+    exchange: Exchange | None,
     dataset: str,
     passage: Callable[[str], Passage],
 ) -> Example:
     """A draft example of `dataset` with its provenance, for the review queue.
 
     The answer is the correction where there is one, else the answer that was rated. The better
-    source a person named comes first, then the passages the answer cited. Raises UsageError for a
-    bad answer without a correction: there is nothing to teach yet.
+    source a person named comes first, then the passages the answer cited. `exchange` has what the
+    model was shown of them. Raises NothingToTeachError for a bad answer without a correction.
     """
-    words = (feedback.correction or (feedback.answer if feedback.rating != "bad" else "")).strip()
+    words = (feedback.correction or (feedback.answer if feedback.rating != BAD else "")).strip()
     if not words:
-        raise UsageError(
-            "A bad answer without a correction teaches nothing yet.",
-            "Correct it first; then it can become an example.",
-        )
+        raise NothingToTeachError
     wanted = [feedback.source] if feedback.source else []
     wanted += [name for name in feedback.passages if name not in wanted]
     held: list[Passage] = []
@@ -61,8 +72,54 @@ def draft(
     )
 
 
-def _quote(exchange: Exchange, held: list[Passage]) -> str:
+def _quote(exchange: Exchange | None, held: list[Passage]) -> str:
     """What the model was shown of the first passage."""
-    if not held:
+    if not held or exchange is None:
         return ""
     return next((s.quote for s in exchange.answer.sources if s.passage == held[0].id), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What sending feedback to a review queue did."""
+
+    added: int
+    waiting: int
+    refused: int
+
+
+def send(
+    feedback: Feedback,
+    store: FeedbackStore,
+    datasets: Datasets,
+    corpus: Corpus,
+    dataset: str,
+    exchange: Exchange | None = None,
+) -> Example | None:
+    """Add one feedback to a dataset's review queue; None where the dataset has it already.
+
+    Raises UsageError where there is nothing to teach, NotFoundError for an unknown dataset.
+    """
+    made = draft(feedback, exchange, dataset, corpus.passage)
+    if not datasets.add_examples(dataset, [made]).added:
+        return None
+    store.sent(feedback, made.id)
+    return made
+
+
+def send_all(store: FeedbackStore, datasets: Datasets, corpus: Corpus, dataset: str) -> Sent:
+    """Add all feedback that can teach and was not sent before."""
+    added = waiting = refused = 0
+    for feedback in store.all():
+        if feedback.example:
+            continue
+        try:
+            made = send(feedback, store, datasets, corpus, dataset)
+        except NothingToTeachError:
+            waiting += 1
+            continue
+        if made is None:
+            refused += 1
+        else:
+            added += 1
+    return Sent(added, waiting, refused)

@@ -49,9 +49,14 @@ class Embedder:
         self._endpoints = endpoints
         self._gate = gate
         self._private = private
-        self.model = model
+        self._workspace = workspace
         self.endpoint = endpoint
-        self.store = VectorStore(workspace, model)
+        self.use(model)
+
+    def use(self, model: str) -> None:
+        """Embed with another model; each has vectors of its own."""
+        self.model = model
+        self.store = VectorStore(self._workspace, model)
         self._asked: tuple[str, list[float]] | None = None
 
     async def fill(self, *, again: bool = False) -> AsyncGenerator[Filled, None]:

@@ -21,6 +21,7 @@ _COMMANDS = {
     "model": ("tui.cli.model", "List, fetch, archive and delete models."),
     "chat": ("tui.cli.chat", "Ask a model, with or without sources."),
     "eval": ("tui.cli.evaluation", "Measure four arms on held-out questions."),
+    "embed": ("tui.cli.embed", "Vectors of the papers, so that questions find what they mean."),
     "feedback": ("tui.cli.feedback", "List and export ratings and corrections."),
     "engine": ("tui.cli.engine", "Start, stop and inspect the local engine."),
     "usage": ("tui.cli.usage", "What calls and jobs used: tokens, money, device hours."),
