@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from tui.domain.evaluation import RunReport
     from tui.evaluation import Evaluator
     from tui.jobs import Jobs
+    from tui.jobs.alerts import Alerts
+    from tui.jobs.registry import Registry
     from tui.mistral.endpoints import Endpoints
     from tui.mistral.engine_control import EngineControl
     from tui.mistral.ledger import Ledger
@@ -150,7 +152,9 @@ class Services:
         """Where the API is spoken."""
         from tui.mistral.endpoints import Endpoints
 
-        return Endpoints(self.settings, self.credentials, self.engine, self.ledger)
+        endpoints = Endpoints(self.settings, self.credentials, self.engine, self.ledger)
+        endpoints.team_aliases = lambda: self.registry.aliases()
+        return endpoints
 
     @cached_property
     def gate(self) -> Gate:
@@ -186,6 +190,22 @@ class Services:
 
     def _runs_of(self, model: str) -> list[RunReport]:
         return [run for run in self.evaluator.runs() if run.model == model]
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The team's models."""
+        from tui.jobs.registry import Registry
+
+        return Registry(
+            self.workspace, self.endpoints, self.jobs, self.settings.person, runs=self._runs_of
+        )
+
+    @cached_property
+    def alerts(self) -> Alerts:
+        """Telling people that a job ended or needs them."""
+        from tui.jobs.alerts import Alerts
+
+        return Alerts(lambda: self.settings.alerts, self.credentials, self.jobs.board.claim_alert)
 
     @cached_property
     def chat(self) -> Chat:

@@ -1,4 +1,4 @@
-"""`papertune corpus`: add, list, show, search, import, tag, remove and export papers."""
+"""`papertune corpus`: add, list, show, search, tag, remove and export papers."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from tui.cli.output import chosen_workspace, common, emit, finish, say, show
-from tui.domain.errors import MissingError, UsageError
+from tui.cli import corpus_import, corpus_works
+from tui.cli.output import chosen_workspace, common, emit, finish, plain, say, show
+from tui.domain.errors import NotFoundError, UsageError
 from tui.text import shorten, visible
 
 if TYPE_CHECKING:
     from tui.corpus import Corpus, Progress
+    from tui.corpus.listing import Sort
     from tui.domain.paper import IngestReport, Paper
+    from tui.services import Services
 
 
 @click.group(help="Add, list, search and export papers.")
@@ -26,29 +29,49 @@ def command() -> None:
     """The papers of a workspace."""
 
 
-def _corpus(workspace: Path | None, *, create: bool = False) -> Corpus:
+def _services(workspace: Path | None, *, create: bool = False) -> Services:
     from tui.services import Services
 
-    return Services.open(chosen_workspace(workspace), create=create).corpus
+    return Services.open(chosen_workspace(workspace), create=create)
+
+
+def _corpus(workspace: Path | None) -> Corpus:
+    return _services(workspace).corpus
 
 
 @command.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, metavar="PATH|arxiv:ID|doi:ID…")
 @common
-def add(paths: tuple[Path, ...], workspace: Path | None, as_json: bool) -> None:
-    """Read papers (PDF, LaTeX, Markdown, text) from files and folders.
+def add(paths: tuple[str, ...], workspace: Path | None, as_json: bool) -> None:
+    """Read papers (PDF, LaTeX, Markdown, text) from files and folders, or fetch them.
 
     What did not change since the last time costs nothing; interrupt it and run it again as you
-    like.
+    like. arxiv:2401.01234 and doi:10.… are fetched from where they are published.
     """
     from tui.corpus.discover import check
+    from tui.corpus.sources.fetch import identifier
 
-    check(paths)  # before a workspace is made for what is not there
-    corpus = _corpus(workspace, create=True)
+    wanted = {path: identifier(path) for path in paths}
+    named = [Path(path) for path, known in wanted.items() if known is None]
+    identifiers = [known for known in wanted.values() if known is not None]
+    check(named)  # before a workspace is made for what is not there
+    services = _services(workspace, create=True)
+    document: dict[str, Any] = {}
+    failed = False
     with _stoppable():
-        report = corpus.add(paths, on_progress=_Narrator())
+        if identifiers:
+            fetched = services.fetcher.add(identifiers, on_step=lambda step: say(f"{step} …"))
+            report = fetched.ingest
+            failed = bool(fetched.failed)
+            document["fetched"] = {k: v for k, v in plain(fetched).items() if k != "ingest"}
+            for failure in fetched.failures:
+                say(f"  {failure.path}: {failure.reason}")
+            if fetched.records:
+                say(f"{fetched.records} papers came without a file that anybody may read.")
+        if named:
+            report = services.corpus.add(named, on_progress=_Narrator())
     if as_json:
-        emit(report)
+        emit({**plain(report), **document})
     else:
         show(_summary(report))
     for failure in report.failures[: None if as_json else 20]:
@@ -56,12 +79,12 @@ def add(paths: tuple[Path, ...], workspace: Path | None, as_json: bool) -> None:
     if len(report.failures) > 20 and not as_json:
         say(f"  … and {len(report.failures) - 20} more")
     usable = report.added + report.updated + report.unchanged
-    if not usable and not report.failures:
+    if named and not usable and not report.failures:
         from tui.corpus.classify import KINDS_READ
 
         what = "There is nothing in it" if not report.files else "No file there holds a paper"
         say(f"{what}: papertune reads {KINDS_READ}.")
-    finish(ok=bool(usable) and not report.failed)
+    finish(ok=bool(usable or not named) and not report.failed and not failed)
 
 
 @contextmanager
@@ -126,12 +149,31 @@ def _listed(paper: Paper) -> dict[str, Any]:
 
 @command.command("list")
 @click.option("--query", default="", help="Only papers that match, best first.")
+@click.option("--saved", default="", help="Only papers of a saved search.")
+@click.option("--sort", default="", help="added, title, year, author or venue.")
+@click.option("--descending", is_flag=True, help="The other way round.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @common
-def list_papers(query: str, limit: int | None, workspace: Path | None, as_json: bool) -> None:
+def list_papers(
+    query: str,
+    saved: str,
+    sort: str,
+    descending: bool,
+    limit: int | None,
+    workspace: Path | None,
+    as_json: bool,
+) -> None:
     """List the papers, newest first."""
     corpus = _corpus(workspace)
-    papers = corpus.papers(query, limit=limit)
+    if saved:
+        known = {search.name: search.query for search in corpus.saved()}
+        if saved not in known:
+            raise NotFoundError(
+                f"There is no saved search '{visible(saved)}'.",
+                "See them with: papertune corpus saved",
+            )
+        query = f"{known[saved]} {query}".strip()
+    papers = corpus.papers(query, sort=cast("Sort", sort), descending=descending, limit=limit)
     _explain(corpus, query)
     if as_json:
         emit([_listed(paper) for paper in papers])
@@ -233,32 +275,6 @@ def _explain(corpus: Corpus, query: str) -> None:
         say(note)
 
 
-@command.command("import")
-@click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--zotero", is_flag=True, help="From a Zotero library.")
-@common
-def import_file(file: Path | None, zotero: bool, workspace: Path | None, as_json: bool) -> None:
-    """Make papers of a BibTeX file's entries, and complete the records of papers that exist."""
-    if zotero:
-        raise MissingError(
-            "Zotero libraries cannot be read yet.",
-            "Export the library as BibTeX and run: papertune corpus import FILE.bib",
-        )
-    if file is None:
-        raise UsageError("No file is named.", "Run: papertune corpus import FILE.bib")
-    report = _corpus(workspace, create=True).import_bibtex(file)
-    if as_json:
-        emit(report)
-    else:
-        show(
-            f"{report.entries} entries: {report.added} added, {report.updated} matched, "
-            f"{report.failed} failed."
-        )
-    for failure in report.failures[:20]:
-        say(f"  {failure.path}: {failure.reason}")
-    finish(ok=not report.failed)
-
-
 @command.command()
 @click.argument("papers", nargs=-1, required=True)
 @click.option("--add", "added", multiple=True, help="A tag to add.")
@@ -327,3 +343,7 @@ def export(
         click.echo(text)
     else:
         show(f"{count} papers written to {output}.")
+
+
+corpus_import.register(command)
+corpus_works.register(command)

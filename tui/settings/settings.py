@@ -24,7 +24,7 @@ from tui.text import visible
 Result = TypeVar("Result")
 
 _RESERVED = "local"  # the engine of this machine: its URL and token come from its state file
-_ELSEWHERE = frozenset({"engine"})  # tables that whoever uses them reads and checks
+_ELSEWHERE = frozenset({"engine", "sources"})  # tables that whoever uses them reads and checks
 
 
 def login_name() -> str:
