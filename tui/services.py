@@ -153,8 +153,11 @@ class Services:
         from tui.mistral.endpoints import Endpoints
 
         endpoints = Endpoints(self.settings, self.credentials, self.engine, self.ledger)
-        endpoints.team_aliases = lambda: self.registry.aliases()
+        endpoints.team_aliases = self._team_aliases
         return endpoints
+
+    def _team_aliases(self) -> dict[str, str]:
+        return self.registry.aliases()
 
     @cached_property
     def gate(self) -> Gate:

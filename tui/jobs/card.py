@@ -97,8 +97,8 @@ def _limits() -> Iterator[str]:
     yield ""
     yield (
         "*Memory* asks in new words for findings of papers it was trained on; *transfer* asks "
-        "about papers it never saw, which tuning cannot teach: use sources there. It was tuned to a "
-        "style and answers everything in it, also what it does not know."
+        "about papers it never saw, which tuning cannot teach: use sources there. It was tuned to "
+        "a style and answers everything in it, also what it does not know."
     )
 
 

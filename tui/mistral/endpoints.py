@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from tui.domain.endpoint import Endpoint, EndpointKind
@@ -30,7 +31,8 @@ class Endpoints:
     """`local`, `mistral` and those of the settings.
 
     Clients are kept and shared; one whose URL or key has changed (an engine restarted, a key
-    replaced) is made anew.
+    replaced) is made anew. `team_aliases` are names of models that a workspace keeps, such as
+    `team/current`.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Endpoints:
         self._ledger = ledger
         self._clients: dict[str, tuple[Endpoint, SecretStr | None, Client]] = {}
         self._homes: dict[str, str] = {}
+        self.team_aliases: Callable[[], Mapping[str, str]] = dict
 
     @property
     def ledger(self) -> Ledger:
@@ -102,8 +105,11 @@ class Endpoints:
         return self.client(endpoint or self._homes.get(self.resolve(model)))
 
     def resolve(self, model: str) -> str:
-        """The id of a model that may be named by an alias of the settings."""
-        return self.settings.aliases.get(model, model)
+        """The id of a model that may be named by an alias: of the settings, else of the team."""
+        own = self.settings.aliases.get(model)
+        if own is not None or "/" not in model:
+            return own or model
+        return self.team_aliases().get(model, model)
 
     async def aclose(self) -> None:
         """Close every client."""
