@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tui.cli import papertune
 from tui.domain.errors import ConflictError, NotFoundError, PapertuneError, UsageError
+from tui.domain.example import Status
 from tui.services import Services
 
 PAPER = """---
@@ -193,3 +194,57 @@ def test_people_read_lines_and_scripts_read_exit_codes(tmp_path: Path) -> None:
     assert missing.returncode == 2
     assert "dataset create" in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+def test_files_come_in_and_go_out_in_other_forms(
+    dataset: Command, tmp_path: Path, pairs: str
+) -> None:
+    dataset("create", "answers")
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("frage,antwort\nHeat?,283 kelvin.\nCold?,\n")
+    columns = ("--question-column", "frage", "--answer-column", "antwort")
+    report = dataset("import", "answers", str(sheet), *columns, "--draft", code=1)
+    assert (report["added"], report["failed"], report["failures"][0]["line"]) == (1, 1, 3)
+    assert dataset("show", "answers", "--status", "draft")["items"][0]["question"] == "Heat?"
+    out = tmp_path / "out.jsonl"
+    assert dataset("export", "answers", str(out), "--form", "sharegpt")["written"] == 0
+    dataset("import", "answers", pairs)
+    with pytest.raises(ConflictError):
+        dataset("export", "answers", str(out))
+    assert dataset("export", "answers", str(out), "--replace", "--form", "alpaca")["written"] == 5
+    assert set(json.loads(out.read_text().splitlines()[0])) == {"instruction", "input", "output"}
+
+
+def test_a_file_is_mended_into_a_new_one(dataset: Command, tmp_path: Path) -> None:
+    line = '{"messages":[{"role":"User","content":"a"},{"role":"assistant","content":"b"}]}'
+    old, new = tmp_path / "old.jsonl", tmp_path / "new.jsonl"
+    old.write_text(f"{line}\n\n{{}}\n")
+    report = dataset("check", str(old), "--fix", str(new), code=1)
+    assert (report["fixed"]["written"], report["fixed"]["left_out"]) == (1, 1)
+    assert report["fixed"]["fixed"] == {"empty-line": 1, "role-unknown": 1}
+    assert dataset("check", str(new))["valid"] == 1
+    dataset("create", "answers")
+    with pytest.raises(UsageError):
+        dataset("check", "answers", "--fix", str(new))
+
+
+def test_many_are_decided_at_once_and_reviewers_who_differ_are_listed(
+    dataset: Command, pairs: str
+) -> None:
+    dataset("create", "answers")
+    dataset("add", "answers", "--kind", "qa", "--file", pairs)
+    with pytest.raises(UsageError):
+        dataset("reject", "answers")
+    assert dataset("reject", "answers", "--kind", "qa", "--reason", "vague")["decided"] == 5
+    assert dataset("accept", "answers", "--was", "vague")["decided"] == 5
+    assert dataset("disagreements", "answers") == []
+    assert len(dataset("undo", "answers")) == 5
+    one = dataset("show", "answers", "--reason", "vague")["items"][0]["id"]
+    assert dataset("note", "answers", one, "--text", "p. 3")[0]["note"] == "p. 3"
+    services = Services.open(dataset.workspace)
+    services.datasets.person = "Grace"
+    services.datasets.decide("answers", [one], Status.ACCEPTED)
+    services.close()
+    (found,) = dataset("disagreements", "answers")
+    assert found["example"] == one
+    assert set(found["verdicts"].values()) == {"accepted", "rejected"}

@@ -102,8 +102,96 @@ def test_two_people_who_differ_are_listed(
     (found,) = datasets.disagreements("answers")
     assert found.example == ids[0]
     assert found.verdicts == {"Ada": Status.ACCEPTED, "Grace": Status.REJECTED}
+    assert found.words == "Q0?"
     grace.undo("answers")
     assert len(grace.disagreements("answers")) == 2
+
+
+def test_examples_are_filtered_by_kind_paper_reason_and_author(
+    datasets: Datasets, write_lines: WriteLines, workspace: Workspace, library: PaperShelf
+) -> None:
+    grace = Datasets(workspace, library, "Grace")
+    grace.add_pairs("answers", write_lines(*[pair(n, 0) for n in range(3)]))
+    ids = drafts(datasets, 4)[3:]
+    datasets.decide("answers", ids[:2], Status.REJECTED, reason="vague")
+    datasets.decide("answers", ids[2:3], Status.REJECTED, reason="quote: it has five words only")
+    found = datasets.filters("answers")
+    assert found["kind"] == [("qa", 7)]
+    assert found["status"] == [("accepted", 3), ("rejected", 3), ("draft", 1)]
+    assert found["author"] == [("Ada", 4), ("Grace", 3)]
+    assert found["reason"] == [("vague", 2), ("quote", 1)]
+    assert found["paper"] == [("p0", 1), ("p1", 1), ("p2", 1)]
+    assert datasets.count("answers", paper="p1") == 1
+    assert datasets.count("answers", reason="vague") == 2
+    assert datasets.count("answers", author="Ada", status=Status.DRAFT) == 1
+    assert [e.id for e in datasets.examples("answers", reason="quote")] == ids[2:3]
+    assert [e.paper for e in datasets.examples("answers", author="Grace", paper="p1")] == ["p1"]
+
+
+def test_deciding_about_all_of_a_reason_is_one_decision_and_one_undo(datasets: Datasets) -> None:
+    ids = drafts(datasets, 5)
+    datasets.decide("answers", ids[:3], Status.REJECTED, reason="vague")
+    before = state(datasets)
+    assert datasets.decide_all("answers", Status.ACCEPTED, refused="vague") == 3
+    assert datasets.count("answers", status=Status.ACCEPTED) == 3
+    assert datasets.decide_all("answers", Status.ACCEPTED, refused="nothing") == 0
+    assert len(datasets.undo("answers")) == 3
+    assert state(datasets) == before
+
+
+def test_a_reason_and_a_note_stand_side_by_side_and_accepting_drops_the_reason(
+    datasets: Datasets,
+) -> None:
+    one = drafts(datasets)[:1]
+    datasets.decide("answers", one, Status.REJECTED, reason="vague")
+    (noted,) = datasets.note("answers", one, "see page 3")
+    assert (noted.reason, noted.note) == ("vague", "see page 3")
+    (accepted,) = datasets.decide("answers", one, Status.ACCEPTED)
+    assert (accepted.reason, accepted.note) == ("", "see page 3")
+
+
+def test_the_last_decision_is_repeated_on_another_example(
+    datasets: Datasets, workspace: Workspace, library: PaperShelf
+) -> None:
+    one, two, three = drafts(datasets)
+    with pytest.raises(NotFoundError):
+        datasets.repeat("answers", [one])
+    datasets.decide("answers", [one], Status.REJECTED, reason="vague")
+    Datasets(workspace, library, "Grace").decide("answers", [three], Status.ACCEPTED)
+    (second,) = datasets.repeat("answers", [two])
+    assert (second.status, second.reason) == (Status.REJECTED, "vague")
+    datasets.note("answers", [one], "mind the unit")
+    assert datasets.repeat("answers", [three])[0].note == "mind the unit"
+    datasets.edit("answers", one, answer="Another.")
+    with pytest.raises(UsageError):
+        datasets.repeat("answers", [two])
+
+
+def test_what_became_of_an_example_can_be_read_back(
+    datasets: Datasets, workspace: Workspace, library: PaperShelf
+) -> None:
+    one = drafts(datasets)[0]
+    datasets.decide("answers", [one], Status.REJECTED, reason="vague")
+    datasets.undo("answers")
+    datasets.decide("answers", [one], Status.ACCEPTED)
+    Datasets(workspace, library, "Grace").note("answers", [one], "fine")
+    found = [(d.person, d.action, d.value) for d in datasets.decisions("answers", one)]
+    assert found == [("Ada", "accept", ""), ("Grace", "note", "fine")]
+
+
+def test_a_clock_that_is_set_back_does_not_reorder_ones_decisions(
+    datasets: Datasets,
+    workspace: Workspace,
+    library: PaperShelf,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = drafts(datasets)[0]
+    datasets.decide("answers", [one], Status.ACCEPTED)
+    monkeypatch.setattr("tui.datasets.review.time.time", lambda: 1_000.0)
+    later = Datasets(workspace, library, "Ada")
+    assert later.decide("answers", [one], Status.REJECTED)[0].status is Status.REJECTED
+    later.undo("answers")
+    assert later.example(one).status is Status.ACCEPTED
 
 
 def test_an_edit_keeps_id_and_source_and_obeys_the_rules(

@@ -7,6 +7,7 @@ the ones after it are read nevertheless.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import re
 from collections.abc import Iterator, Sequence
@@ -79,7 +80,7 @@ def _records(
     suffix = path.suffix.lower()
     if form is FileForm.CSV or (form is None and suffix in (".csv", ".tsv")):
         yield from _csv(file, path, columns)
-    elif suffix in (".txt", ".md"):
+    elif suffix in (".txt", ".md") and not head.removeprefix(BOM).lstrip().startswith(b"{"):
         yield from _blocks(_whole(file, path))
     elif head.removeprefix(BOM).lstrip().startswith(b"["):
         yield from _array(_whole(file, path))
@@ -158,8 +159,10 @@ def _blocks(text: str) -> Iterator[Record]:
         line = before[: len(before) - len(before.lstrip())].count("\n") + 1
         openings = "**From paper X:** or **Question:**"
         yield Record(line, None, f"plain text begins with {openings}: “{shorten(before, 40)}”")
-    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
-        yield Record(text.count("\n", 0, start) + 1, {"text": text[start:end].strip()})
+    line, counted = 1, 0
+    for start, end in itertools.pairwise([*starts, len(text)]):
+        line, counted = line + text.count("\n", counted, start), start
+        yield Record(line, {"text": text[start:end].strip()})
 
 
 def _csv(file: BinaryIO, path: Path, columns: Columns) -> Iterator[Record]:
