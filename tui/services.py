@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from tui.corpus.sources.zotero import Zotero
     from tui.datasets import Datasets
     from tui.datasets.generation import Generator
+    from tui.datasets.judging import Judge
+    from tui.datasets.sourcing import Sourcing
     from tui.domain.evaluation import RunReport
     from tui.evaluation import Evaluator
     from tui.jobs import Jobs
@@ -172,6 +174,22 @@ class Services:
         from tui.datasets.generation import Generator
 
         return Generator(self.workspace, self.corpus, self.datasets, self.endpoints, self.gate)
+
+    @cached_property
+    def sourcing(self) -> Sourcing:
+        """Giving questions sources."""
+        from tui.datasets.sourcing import Sourcing
+
+        return Sourcing(self.workspace, self.corpus, self.datasets)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Having models judge answers by their passages."""
+        from tui.datasets.judging import Judge
+
+        return Judge(
+            self.workspace, self.corpus, self.datasets, self.endpoints, self.gate, self.generator
+        )
 
     @cached_property
     def jobs(self) -> Jobs:

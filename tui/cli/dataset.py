@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from tui.cli import dataset_exchange, dataset_review
+from tui.cli import dataset_exchange, dataset_judge, dataset_review
 from tui.cli.dataset_check import check
 from tui.cli.dataset_output import (
     SHOWN,
@@ -20,6 +20,7 @@ from tui.cli.dataset_output import (
     services_of,
     statuses,
 )
+from tui.cli.dataset_sources import PIECE_TOKENS, Share, context_of, plan_of, sources_options
 from tui.cli.generate import generate
 from tui.cli.output import common, emit, plain, say, show
 from tui.domain.errors import UsageError
@@ -37,28 +38,18 @@ if TYPE_CHECKING:
     from tui.datasets import DatasetDiff
 
 
-class Share(click.ParamType[float]):
-    """A share: `10%` or `0.1`."""
-
-    name = "share"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        """The share as a number from 0 to 1."""
-        if isinstance(value, float):
-            return value
-        text = str(value).strip()
-        try:
-            return float(text[:-1]) / 100 if text.endswith("%") else float(text)
-        except ValueError:
-            self.fail(f"'{text}' is no share; write it like 10% or 0.1", param, ctx)
-
-
 @click.group("dataset")
 def command() -> None:
     """Compose, check, split and freeze training sets."""
 
 
-for subcommand in (generate, check, *dataset_review.COMMANDS, *dataset_exchange.COMMANDS):
+for subcommand in (
+    generate,
+    check,
+    *dataset_review.COMMANDS,
+    *dataset_exchange.COMMANDS,
+    *dataset_judge.COMMANDS,
+):
     command.add_command(subcommand)
 
 
@@ -142,9 +133,9 @@ def show_dataset(
     type=click.Choice([form.value for form in Form]),
     help="messages, or plain text; full text is plain unless asked otherwise.",
 )
-@click.option(
-    "--context", type=click.IntRange(64), default=512, show_default=True, help="Tokens an example."
-)
+@click.option("--model", help="Full text in pieces that fit this model's context.")
+@click.option("--share", type=Share(), default="100%", help="Of the pairs that get sources.")
+@sources_options
 @common
 def add(
     name: str,
@@ -152,21 +143,34 @@ def add(
     query: str,
     file: Path | None,
     form: str | None,
-    context: int,
+    model: str | None,
+    share: float,
+    refusals: float,
+    distractors: int,
+    context: int | None,
+    seed: int,
     workspace: Path | None,
     as_json: bool,
 ) -> None:
-    """Add pairs from a file, or abstracts and full text from the corpus."""
-    datasets = datasets_of(workspace)
+    """Add pairs from a file, abstracts and full text from the corpus, or sources to its pairs."""
+    services = services_of(workspace)
+    datasets = services.datasets
     shape = Form(form) if form else None
     if file is not None:
         if query:
             raise UsageError("--query chooses papers; a file brings its own.", "Leave one out.")
         report = datasets.add_pairs(name, file, form=shape or Form.MESSAGES, kind=Kind(kind))
     elif kind in (Kind.SUMMARY, Kind.FULL_TEXT):
-        report = datasets.add_from_corpus(
-            name, Kind(kind), query=query, form=shape, context=context
-        )
+        tokens = context or (context_of(services, model) if model else PIECE_TOKENS)
+        report = datasets.add_from_corpus(name, Kind(kind), query=query, form=shape, context=tokens)
+    elif kind == Kind.RETRIEVAL:
+        if query or form:
+            raise UsageError(
+                "Sources are given to the pairs that the dataset has, as messages.",
+                "Leave --query and --form out.",
+            )
+        plan = plan_of(share, refusals, distractors, context, seed)
+        report = services.sourcing.add(name, plan)
     else:
         raise UsageError(
             f"Examples of the kind {kind} have to be written.",
