@@ -121,7 +121,7 @@ class Summariser:
                     f"[{number}] {fence(await self._note(part, paper, frame, question, said))}"
                 )
             notes = await self._folded(lines, frame, room)
-        yield Working("writing the summary", len(whole), len(whole))
+        yield Working("writing the summary")
         yield SourcesFound(sources, tuple(p.id for part in whole for p in part.passages))
         text = self._prompts.filled(
             "summarise-paper", title=fence(paper.title), notes=notes, question=question.text

@@ -13,7 +13,7 @@ import click
 from tui.cli.output import allow_outside_option, chosen_workspace, common, emit, finish, say, show
 from tui.domain.chat import Answer, Mode
 from tui.domain.errors import UsageError
-from tui.text import clean
+from tui.text import clean, shorten
 
 if TYPE_CHECKING:
     from tui.chat.session import Session
@@ -178,7 +178,7 @@ def _print_rest(answer: Answer) -> None:
         show("  (The sources do not hold the answer; these are the nearest.)")
     for source in answer.sources:
         page = f", p. {source.page}" if source.page else ""
-        show(f"  [{source.n}] {source.title}{page}: {source.quote}")
+        show(f"  [{source.n}] {source.title}{page}: {shorten(source.quote, 300)}")
     for problem in answer.problems:
         say(f"! {problem}")
     for note in answer.notes:
