@@ -65,7 +65,8 @@ def _parts(blocks: Sequence[Block]) -> list[_Part]:
     for block in blocks:
         if block.kind is BlockKind.HEADING:
             level = max(1, min(block.level, _DEEPEST, len(trail) + 1))
-            trail = [*trail[: level - 1], one_line(block.text)]
+            title = one_line(block.text)
+            trail = [*trail[: level - 1], title] if title else []
             parts.append(_Part(" > ".join(trail), level, block.kind_of_section, block))
             continue
         if not parts:
@@ -150,7 +151,7 @@ class _Writer:
             self.full = True
             return
         begin = -1
-        if part.heading is not None:
+        if part.heading is not None and part.heading.text:
             begin = self._place(part.heading, one_line(part.heading.text))[0]
         begin_body, units = self._write(part.body)
         if part.kind is not SectionKind.REFERENCES:

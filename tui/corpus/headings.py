@@ -6,32 +6,45 @@ import re
 from collections.abc import Sequence
 
 from tui.corpus.document import Block, BlockKind
-from tui.corpus.extract.text import KNOWN_HEADINGS, section_kind
-from tui.corpus.identity import fold
-from tui.corpus.layout import Line, mostly_bold, pitch, usual_size
+from tui.corpus.extract.text import section_kind
+from tui.corpus.floats import Place, place_of, tabular, together
+from tui.corpus.heading_rules import HeadingRules
+from tui.corpus.layout import Line
 from tui.corpus.lines import joined
 from tui.corpus.normalise import joiner
+from tui.corpus.styles import Style, Styles, style_of
 from tui.domain.paper import SectionKind
 
-_NUMBER = re.compile(
-    r"(?:(?P<digits>\d{1,2}(?:\.\d{1,2}){0,3})\.?|(?P<roman>[IVX]{1,5})\.|(?P<letter>[A-Z])(?:\.\d{1,2}){0,2}\.?"
-    r"|(?P<word>Appendix(?:\s+[A-Z\d])?|Chapter\s+\d+|Section\s+\d+)[.:]?)\s+(?P<title>\S.*)",
-)
-_CAPTION = re.compile(
-    r"(?:fig(?:ure|\.)?|table|tab\.|algorithm|listing|scheme|box|plate)\s*(?:[A-Z]?\d{1,3}|[IVX]{1,5}|[A-Z])"
-    r"(?:\s*[.:|—–-]|\s*$|\s+(?=[A-Z(]))",
+_RUN_IN_ABSTRACT = re.compile(r"(abstract|summary)\s*[-—–.:]+\s*(?=\S)", re.IGNORECASE)
+# The parts of an abstract, headed like sections in some journals.
+_LABEL = re.compile(
+    r"(?:background|introduction|context|objectives?|aims?|purpose|rationale|hypothesis|design|"
+    r"settings?|participants|patients|interventions?|measurements?|methods?|methodology|"
+    r"(?:materials?|patients|subjects) and methods|study design|findings|(?:main |key )?results|"
+    r"discussion|conclusions?|interpretation|significance|implications|limitations|"
+    r"trial registration|(?:background|aims?) and (?:aims?|objectives?|purpose)|"
+    r"(?:aims?|background)[:/ ]+(?:background|aims?|objectives?))[ :.]*",
     re.IGNORECASE,
 )
-_CAPTION_INITIALS = frozenset("FfTtAaLlSsBbPp")
-_RUN_IN_ABSTRACT = re.compile(r"(abstract|summary)\s*[-—–.:]+\s*(?=\S)", re.IGNORECASE)
-_KEYWORDS = re.compile(
-    r"(?:key\s?words|index terms|categories and subject|general terms|ccs concepts|jel )", re.I
+# What follows an abstract on the first page and is none of it.
+_AFTER_ABSTRACT = re.compile(
+    r"key\s?-?words?\b|index terms|categories and subject|general terms|ccs concepts|jel |©|"
+    r"copyright|\(c\) |this is an open|correspond(?:ence|ing)|\*\s?correspond|received\b|"
+    r"accepted\b|available online|abbreviations?\b|citation:|to cite|how to cite|doi:|"
+    r"https?://(?:dx\.)?doi|editors?:|academic editor|handling editor|open access|e-?mail|"
+    r"full list of author|access this article|quick response|address for|funding:|"
+    r"peer review under|subject (?:areas|category)|pacs\b|msc\b|ams subject|classification|"
+    r"cite this|supplement(?:ary|al) |permission to|published online|article history|"
+    r"highlights\b|1 introduction|introduction$",
+    re.IGNORECASE,
 )
 _REFERENCE_START = re.compile(r"(?:\[[^\]]{1,12}\]|\(?\d{1,3}[.)])\s*(?=\S)")
 _BULLET = re.compile(r"(?:[•▪■◦‣–—*]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s+\S")
 _MATHS = re.compile(r"[=≤≥≠≈∈∑∏∫√∂∇→⇒∞×·±∀∃∪∩⊂⊆λμσαβγδεθπφψω∝∼≡⟨⟩]")
 _TERMINAL = re.compile(r"[.!?:][\"'”’)\]]*(?:\[[\d,\s–-]+\])?\d{0,2}$")
-_NUMERIC = re.compile(r"[-+±.,%\d/()*<>=x×–]+$")
+_CONTENTS = re.compile(r"(?:table of )?contents[ :.]*", re.IGNORECASE)
+_CONTENTS_LINE = re.compile(r".*(?:\.\s?){3,}|.*\s\d{1,3}$|\d+(?:\.\d+)*\.?\s+\S.*")
+_FOOTNOTE = re.compile(r"(?:\d{1,2}|[*∗†‡§¶])\s*[A-Zh]")
 
 
 class _Builder:
@@ -39,50 +52,56 @@ class _Builder:
 
     def __init__(self, lines: Sequence[Line], outline: Sequence[tuple[int, str]]) -> None:
         self.lines = lines
-        self.body = usual_size(lines)
-        self.pitch = pitch(lines, self.body)
-        self.outline = {fold(re.sub(r"^[\d.]+\s+", "", title)): level for level, title in outline}
-        self.bold_body = mostly_bold(lines, self.body)
-        self.numbered = sum(1 for line in lines if self._numbered(line)) >= 3
-        self._titles: frozenset[str] | None = None
-        self.join = joiner("\n".join(line.text for line in lines))
+        self.styles = Styles(lines)
+        self.body = self.styles.body
+        self.pitch = self.styles.pitch
+        self.rules = HeadingRules(lines, self.styles, outline)
+        self.join = joiner(line.text for line in lines)
         self.blocks: list[Block] = []
-        self._floats: list[Block] = []
+        self._places: dict[int, Place] = {}
+        self._floats: list[tuple[Block, Place | None]] = []
         self._run: list[Line] = []
         self._kind = SectionKind.BODY
-        self._levels: list[tuple[float, bool]] = []
+        self._abstract: Line | None = None
+        self._labels: Style | None = None
+        self._has_abstract = False
 
     def build(self) -> list[Block]:
         position = 0
         while position < len(self.lines):
             position = self._next(position)
         self._close()
-        return self.blocks
+        return together(self.blocks, self._places)
 
     def _next(self, position: int) -> int:  # noqa: PLR0911
         """Take one element, beginning at a line; returns the position after it."""
         line = self.lines[position]
-        length = self._heading(position)
+        if self._kind is SectionKind.BODY and self._is_prose(position, line):
+            return self._text(position)
+        length = self.rules.length(position, self._kind)
         if length:
-            self._open(self.lines[position : position + length])
-            return position + length
+            return self._open(position, length)
         if self._kind is SectionKind.REFERENCES:
             self._reference(line)
             return position + 1
-        abstract = _RUN_IN_ABSTRACT.match(line.text) if line.page <= 2 else None
-        if abstract and not any(b.kind_of_section is SectionKind.ABSTRACT for b in self.blocks):
+        if line.page <= 2 and not self._has_abstract:
+            abstract = _RUN_IN_ABSTRACT.match(line.text)
+            if abstract and (abstract[1][0].isupper() or line.run_in):
+                self._close()
+                self._section(abstract[1].capitalize(), 1, line, SectionKind.ABSTRACT)
+                line.text = line.text[abstract.end() :]
+                self._run.append(line)
+                return position + 1
+        if self._kind is SectionKind.ABSTRACT and self._ends_abstract(line):
             self._close()
-            self._section(abstract[1].capitalize(), 1, line, SectionKind.ABSTRACT)
-            line.text = line.text[abstract.end() :]
-            self._run.append(line)
-            return position + 1
-        if self._is_caption(line):
+            self._section("", 1, line, SectionKind.BODY)
+        if self.rules.is_caption(line):
             return self._caption(position)
-        if self._is_prose(line):
+        if self._is_prose(position, line):
             return self._text(position)
         end = self._loose(position)
         if end > position:
-            self._floats.append(self._joined(BlockKind.TABLE, self.lines[position:end], "\n"))
+            self._float(BlockKind.TABLE, position, end, "\n")
             return end
         end = position
         while end < len(self.lines) and self._is_equation(self.lines[end]):
@@ -102,173 +121,100 @@ class _Builder:
         self._run.append(line)
         return position + 1
 
-    def _is_prose(self, line: Line) -> bool:
-        """Whether a line can be nothing but text: of its size, long, and most of a column wide."""
+    def _is_prose(self, position: int, line: Line) -> bool:
+        """Whether a line can be nothing but text: set like it, long, and most of a column wide."""
+        text = line.text
         return (
-            abs(line.size - self.body) < 0.3
-            and len(line.text) > 40
+            len(text) > 40
+            and self.styles.of[position] in self.styles.text
+            and text[-12:].islower()
+            and not line.run_in
             and line.x1 - line.x0 > 0.7 * (line.right - line.left)
-            and line.text[-12:].islower()
+            and not (text[0] in "AaSs" and line.page <= 2)
+            and not (text[0].isupper() and self.rules.is_caption(line))
         )
 
-    # headings
+    # sections
 
-    def _strong(self, line: Line) -> bool:
-        """Set larger or bolder than the text."""
-        return line.size > self.body * 1.07 or (line.bold and not self.bold_body)
-
-    def _numbered(self, line: Line) -> bool:
-        match = _NUMBER.fullmatch(line.text)
-        if match is None or len(line.text) >= 120:
-            return False
-        return self._strong(line) or match["title"].isupper()
-
-    def _heading(self, position: int) -> int:
-        """How many lines of a heading begin here; 0 where none does."""
-        line = self.lines[position]
-        text = line.text.strip()
-        if len(text) > 150 or len(text) < 3:
-            return 0
-        if len(text) > 60 and not self._strong(line) and not line.italic and text[1:2].islower():
-            return 0  # nearly every line of prose ends here
-        if not any(c.isalpha() for c in text):
-            return 0
-        if not self._looks_like_heading(position) or self._is_contents(text):
-            return 0
-        length = 1
-        while length < 3 and position + length < len(self.lines):
-            after = self.lines[position + length]
-            same = abs(after.size - line.size) < 0.3 and after.bold == line.bold
-            close = 0 < after.gap < line.size * 1.6
-            if not (same and close and self._strong(line) and not _NUMBER.fullmatch(after.text)):
-                break
-            if KNOWN_HEADINGS.fullmatch(after.text.strip(" :.")) or len(after.text) > 100:
-                break
-            length += 1
-        return length if length < 3 or line.size > self.body * 1.07 else 0
-
-    def _looks_like_heading(self, position: int) -> bool:  # noqa: PLR0911
-        line = self.lines[position]
-        text = line.text.strip()
-        match = _NUMBER.fullmatch(text)
-        bare = (match["title"] if match else text).strip(" .:")
-        strong = self._strong(line)
-        alone = line.gap < 0 or line.gap > self.pitch * 1.15
-        after = self.lines[position + 1] if position + 1 < len(self.lines) else None
-        alone_below = after is None or after.gap < 0 or after.gap > self.pitch * 1.1
-        if self._is_caption(line) or bare.count("  ") or bare.endswith((",", ";", "-")):
-            return False
-        if (
-            self.outline
-            and self.outline.get(fold(bare))
-            and (strong or alone or line.italic or bare.isupper())
-        ):
-            return True
-        capitals = bare.isupper() and len(bare) > 3
-        if KNOWN_HEADINGS.fullmatch(bare):
-            return strong or capitals or line.italic or (alone and alone_below) or bool(match)
-        if self._kind is SectionKind.REFERENCES:
-            return bool(match and match["word"]) and strong
-        if not (bare[:1].isupper() or bare[:1].isdigit()) or _sentence(bare):
-            return False
-        if match and (match["digits"] or match["roman"] or match["letter"] or match["word"]):
-            if match["digits"] and int(match["digits"].split(".")[0]) > 30:
-                return False
-            if self._tabular(line) or not re.search(r"[^\W\d_]{3,}", bare):
-                return False
-            slanted = line.italic and len(bare) < 70 and (match["letter"] or "." in text[:4])
-            return (strong or capitals or bool(slanted)) and (alone or strong)
-        if not strong or len(text) > 90 or self._tabular(line) or not alone:
-            return False
-        if not re.search(r"[^\W\d_]{3,}", text):
-            return False
-        if after is not None and (self._tabular(after) or self._is_cell(after)):
-            return False
-        left = line.x0 - line.left < line.size * 1.5
-        if self.numbered or self.outline:
-            larger = line.size > self.body * 1.12
-            return larger or (left and alone_below and len(text) < 60 and not self.outline)
-        centred = abs((line.x0 + line.x1) / 2 - (line.left + line.right) / 2) < line.size * 2
-        return left or centred
-
-    def _is_contents(self, text: str) -> bool:
-        """Whether a line is of a table of contents: a title that comes again, and a page."""
-        title = re.sub(r"[\s.]+\d{1,3}$", "", text)
-        if title == text:
-            return False
-        if self._titles is None:
-            self._titles = frozenset(fold(line.text) for line in self.lines if len(line.text) < 120)
-        return ". ." in text or "..." in text or fold(title) in self._titles
-
-    def _is_cell(self, line: Line) -> bool:
-        """Whether a line could be a row of a table: short and smaller than the text."""
-        return line.size < self.body * 0.95 and line.x1 - line.x0 < (line.right - line.left) * 0.6
-
-    def _open(self, lines: Sequence[Line]) -> None:
+    def _open(self, position: int, length: int) -> int:
+        """Take a heading of so many lines."""
+        lines = self.lines[position : position + length]
+        text = self.join(" ".join(line.text for line in lines)).strip()
+        line = lines[0]
+        if self._kind is SectionKind.ABSTRACT and self._is_label(text, line):
+            # A label of a structured abstract begins a paragraph of it.
+            self._close()
+            self._run.extend(lines)
+            return position + length
+        if _CONTENTS.fullmatch(text):
+            end = self._contents(position + length)
+            if end > position + length:
+                return end
+        kind = section_kind(text)
+        if kind is SectionKind.ABSTRACT:
+            if self._has_abstract and line.page > 2:
+                kind = SectionKind.BODY
+            self._abstract = line
         self._close()
-        text = self.join(" ".join(line.text for line in lines))
-        match = _NUMBER.fullmatch(text)
-        bare = (match["title"] if match else text).strip(" .:")
-        self._section(
-            text.strip(), self._level(lines[0], match, bare), lines[0], section_kind(text)
-        )
+        self._section(text.rstrip(" ."), self.rules.level(position, text), line, kind)
+        return position + length
 
-    def _level(self, line: Line, match: re.Match[str] | None, bare: str) -> int:
-        if level := self.outline.get(fold(bare)):
-            return level
-        if match and match["digits"]:
-            return match["digits"].count(".") + 1
-        if match and (match["roman"] or match["word"]):
-            return 1
-        if KNOWN_HEADINGS.fullmatch(bare):
-            return 1
-        if match and match["letter"]:
-            return 2 if "." not in match[0].split()[0].rstrip(".") else 3
-        style = (line.size, line.bold)
-        larger = [s for s in self._levels if s[0] > style[0] + 0.4]
-        if style not in self._levels:
-            self._levels.append(style)
-        return 2 if larger or self.numbered else 1
+    def _is_label(self, text: str, line: Line) -> bool:
+        above = self._abstract
+        if above is None or not _LABEL.fullmatch(text) or line.page > above.page + 1:
+            return False
+        # The first label comes right under the abstract's heading; the others are set like it.
+        first = not self._run and bool(self.blocks) and self.blocks[-1].kind is BlockKind.HEADING
+        if line.run_in or line.size < above.size - 0.3 or (first and line.size <= above.size):
+            self._labels = self._labels or style_of(line)
+            return True
+        return style_of(line) == self._labels
+
+    def _ends_abstract(self, line: Line) -> bool:
+        """Whether what is written here belongs to the first page and no longer to the abstract."""
+        return _AFTER_ABSTRACT.match(line.text.lstrip(" *•")) is not None
+
+    def _contents(self, position: int) -> int:
+        """The end of a table of contents that begins here."""
+        end, other = position, 0
+        while end < len(self.lines) and end - position < 400 and other < 3:
+            other = 0 if _CONTENTS_LINE.fullmatch(self.lines[end].text) else other + 1
+            end += 1
+        return end - other if end - other - position >= 4 else position
 
     def _section(self, title: str, level: int, line: Line, kind: SectionKind) -> None:
         self._kind = kind
+        self._has_abstract |= kind is SectionKind.ABSTRACT
         self.blocks.append(Block(BlockKind.HEADING, title, level, ((0, line.page),), kind))
 
     # what floats
 
-    def _is_caption(self, line: Line) -> bool:
-        return (
-            line.text[:1] in _CAPTION_INITIALS
-            and _CAPTION.match(line.text) is not None
-            and (
-                line.gap < 0
-                or line.gap > self.pitch * 1.1
-                or line.bold
-                or line.size < self.body * 0.95
-            )
-        )
+    def _float(self, kind: BlockKind, start: int, end: int, between: str = " ") -> None:
+        lines = self.lines[start:end]
+        self._floats.append((self._joined(kind, lines, between), place_of(lines)))
 
     def _caption(self, position: int) -> int:
         first = self.lines[position]
         end = position + 1
-        while end < len(self.lines) and end - position < 25:
+        size = first.size
+        while end < len(self.lines) and end - position < 40:
             line = self.lines[end]
-            near = 0 < line.gap < first.size * 1.55
-            same = abs(line.size - first.size) < 0.6 and line.column == first.column
-            if not (near and same) or self._is_caption(line) or self._tabular(line):
+            before = self.lines[end - 1]
+            if before.run_in:
+                size = line.size
+                end += 1
+                continue
+            near = 0 < line.gap < max(size, line.size) * 1.65
+            same = abs(line.size - size) < 0.6 and line.column == first.column
+            if not (near and same) or self.rules.is_caption(line) or tabular(line.text):
                 break
-            if abs(first.size - self.body) < 0.3 and _TERMINAL.search(self.lines[end - 1].text):
-                short = self.lines[end - 1].x1 < line.right - 3 * line.size
+            if abs(size - self.body) < 0.3 and _TERMINAL.search(before.text):
+                short = before.x1 < line.right - 3 * line.size
                 if short or line.gap > self.pitch * 1.1:
                     break
             end += 1
-        self._floats.append(self._joined(BlockKind.CAPTION, self.lines[position:end]))
+        self._float(BlockKind.CAPTION, position, end)
         return end
-
-    def _tabular(self, line: Line) -> bool:
-        tokens = line.text.split()
-        numbers = sum(1 for token in tokens if _NUMERIC.match(token))
-        return numbers >= 2 and numbers * 2 >= len(tokens)
 
     def _loose(self, position: int) -> int:
         """The end of a run of table cells or a picture's labels; `position` where none begins."""
@@ -276,34 +222,28 @@ class _Builder:
         while end < len(self.lines):
             line = self.lines[end]
             short = line.x1 - line.x0 < (line.right - line.left) * 0.55
-            small = line.size < self.body * 0.9
-            wordless = len(re.findall(r"[a-z]{3,}", line.text)) < 3
-            cell = (
-                self._tabular(line)
-                or (small and short)
-                or (short and wordless and len(line.text) < 25)
-            )
+            cell = (short and line.size < self.body * 0.9) or tabular(line.text)
+            if not cell and short and len(line.text) < 25:
+                cell = len(re.findall(r"[a-z]{3,}", line.text)) < 3
             if (
                 not cell
-                or self._is_caption(line)
-                or (self._is_footnote(line) and not self._tabular(line))
+                or line.run_in
+                or self.rules.is_caption(line)
+                or (self._is_footnote(line) and not tabular(line.text))
             ):
                 break
-            if end > position and self._heading(end):
+            if end > position and self.rules.length(end, self._kind):
                 break
             end += 1
-        lines = self.lines[position:end]
-        if len(lines) >= 3 or (
-            lines and all(self._tabular(line) for line in lines) and len(lines) >= 2
+        count = end - position
+        if count >= 3 or (
+            count == 2 and all(tabular(line.text) for line in self.lines[position:end])
         ):
             return end
         return position
 
     def _is_footnote(self, line: Line) -> bool:
-        return (
-            line.size < self.body * 0.93
-            and re.match(r"(?:\d{1,2}|[*∗†‡§¶])\s*[A-Zh]", line.text) is not None
-        )
+        return line.size < self.body * 0.93 and _FOOTNOTE.match(line.text) is not None
 
     def _footnote(self, position: int) -> int:
         first = self.lines[position]
@@ -315,20 +255,18 @@ class _Builder:
             if self._is_footnote(line):
                 break
             end += 1
-        self._floats.append(self._joined(BlockKind.PARAGRAPH, self.lines[position:end]))
+        block = self._joined(BlockKind.FOOTNOTE, self.lines[position:end])
+        self._floats.append((block, None))
         return end
 
     def _is_equation(self, line: Line) -> bool:
         text = line.text
-        words = len(re.findall(r"[A-Za-z]{4,}", text))
-        indented = line.x0 > line.left + line.size * 1.5
-        numbered = re.search(r"\((?:\d{1,2}\.)?\d{1,3}[a-z]?\)$", text) is not None
-        return (
-            len(text) < 120
-            and words <= 2
-            and indented
-            and bool(_MATHS.search(text) or (numbered and len(text) < 60))
-        )
+        if len(text) >= 120 or line.x0 <= line.left + line.size * 1.5:
+            return False
+        if len(re.findall(r"[A-Za-z]{4,}", text)) > 2:
+            return False
+        numbered = len(text) < 60 and re.search(r"\((?:\d{1,2}\.)?\d{1,3}[a-z]?\)$", text)
+        return bool(numbered or _MATHS.search(text))
 
     # text
 
@@ -340,7 +278,7 @@ class _Builder:
     def _new_reference(self, line: Line, before: Line) -> bool:
         if _REFERENCE_START.match(line.text):
             return True
-        if any(_REFERENCE_START.match(run.text) for run in self._run[:1]):
+        if _REFERENCE_START.match(self._run[0].text):
             return False
         hanging = line.x0 < line.left + line.size * 0.5 and self._run[-1].x0 > self._run[0].x0 + 2
         return (
@@ -355,9 +293,9 @@ class _Builder:
 
     def _begins(self, line: Line, before: Line) -> bool:  # noqa: PLR0911
         """Whether a line begins a paragraph."""
-        ended = _TERMINAL.search(before.text) is not None
-        if _KEYWORDS.match(line.text) and line.page <= 2:
+        if line.page <= 2 and _AFTER_ABSTRACT.match(line.text):
             return True
+        ended = _TERMINAL.search(before.text) is not None
         if line.text[:1].islower() and not ended:
             return False
         if abs(line.size - before.size) > self.body * 0.09 and ended:
@@ -368,7 +306,7 @@ class _Builder:
             return ended and (indent or short)
         if line.gap > self.pitch * 1.45:
             return ended or line.gap > self.pitch * 2.2
-        if _BULLET.match(line.text) and (ended or short):
+        if (ended or short) and _BULLET.match(line.text):
             return True
         return (ended and short) or (
             indent and before.x0 - before.left < before.size * 0.5 and ended
@@ -383,7 +321,10 @@ class _Builder:
             kind = BlockKind.REFERENCE if references else BlockKind.PARAGRAPH
             self.blocks.append(self._joined(kind, self._run))
             self._run = []
-        self.blocks.extend(self._floats)
+        for block, place in self._floats:
+            if place is not None:
+                self._places[len(self.blocks)] = place
+            self.blocks.append(block)
         self._floats = []
 
 
@@ -393,7 +334,3 @@ def structure(lines: Sequence[Line], outline: Sequence[tuple[int, str]]) -> list
     Headings are told by the outline, their fonts and their numbering; `outline` is (level, title).
     """
     return _Builder(lines, outline).build()
-
-
-def _sentence(text: str) -> bool:
-    return len(text.split()) > 14 or (text.endswith(".") and len(text.split()) > 6)

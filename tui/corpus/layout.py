@@ -36,9 +36,13 @@ class Line:
     bold: bool = False
     italic: bool = False
     turned: bool = False
+    # A number for its font's name, the same throughout a document.
+    font: int = 0
+    # Whether text of another font follows on the same line: a heading run into its paragraph.
+    run_in: bool = False
     page: int = 0
     column: int = 0
-    # The right edge of its column, and whether it is the first line of one.
+    # The edges of its column, and the distance from the line above (negative at a column's top).
     right: float = 0.0
     left: float = 0.0
     gap: float = 0.0

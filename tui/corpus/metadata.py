@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from tui.corpus.document import Block, BlockKind, Metadata
-from tui.corpus.extract.text import KNOWN_HEADINGS, abstract_of
+from tui.corpus.extract.text import KNOWN_HEADINGS
 from tui.corpus.identity import family_name, find_arxiv, find_doi, fold, title_key
 from tui.corpus.layout import Line, Page, body_size, in_reading_order, strip_furniture
 from tui.corpus.names import author_names, person
 from tui.corpus.normalise import joiner
+from tui.domain.paper import SectionKind
 
 _JUNK_TITLE = re.compile(
     r"microsoft word|untitled|\.(docx?|dvi|tex|pdf|ps|indd|qxd)\b|^paper\b|^doi:|^\W*$|"
@@ -19,14 +20,26 @@ _JUNK_TITLE = re.compile(
     re.IGNORECASE,
 )
 _NOT_TITLE = re.compile(
-    r"proceedings|journal of|\bvol(ume|\.)|^arxiv|^research (article|paper)|"
-    r"^original (article|research)|"
-    r"^(review|article|letter|contents|technical report|preprint|working paper|"
-    r"open access|abstract)$|"
-    r"https?:|www\.|^doi|issn|copyright|©|accepted (for|manuscript)|published (in|by)|"
-    r"^available online|^received|^submitted|permission|^lecture notes",
+    r"proceedings|journal of|\bvol(ume|\.)|^vol\b|^arxiv|^research (article|paper)|"
+    r"^(?:original|regular|short|full|brief|rapid|invited) "
+    r"(?:article|research|paper|communication|report|contribution)|"
+    r"^(review|article|letter|contents|technical report|preprint|working paper|research|"
+    r"open access|abstract|research note|communication|editorial|case report|mini-?review|"
+    r"review article|research communication|perspective|commentary|full papers?)$|"
+    r"https?:|www\.|^\S+\.\S+$|^doi|issn|copyright|©|accepted (for|manuscript)|published (in|by)|"
+    r"^available online|^received|^submitted|permission|^lecture notes|^citation:",
     re.IGNORECASE,
 )
+_VOLUME = re.compile(r"\b(?:19|20)\d\d\b|\bvol\b|\d+\s*\(\d+\)|\d+\s*:\s*\d+", re.IGNORECASE)
+# What some journals write behind a title: the state of its review.
+_TITLE_TAIL = re.compile(r"\s*\[\s*(?:v\d|version \d).*$|\s*[*∗†‡§¶]+$", re.IGNORECASE)
+_NOT_ABSTRACT = re.compile(
+    r"key\s?-?words?\b|index terms|©|copyright|this is an open|\*?\s?correspond|"
+    r"received\b.{0,60}accepted|doi:|https?://|full list of author|how to cite|citation:",
+    re.IGNORECASE,
+)
+# Fewer characters than this on the first page, and it is a cover.
+_COVER = 700
 
 
 @dataclass(slots=True)
@@ -38,7 +51,6 @@ class Front:
     year: int | None = None
     doi: str = ""
     arxiv: str = ""
-    lead: str = field(default="")
 
 
 def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front, list[Line]]:
@@ -47,23 +59,18 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     `told` is the PDF's own record; it is believed where the first page says the same.
     """
     usual = body_size(pages)
-    first_lines = [line for page in pages[:1] for line in page.lines]
-    stamps = " ".join(line.text for line in first_lines)
+    stamps = " ".join(line.text for page in pages[:1] for line in page.lines)
     taken = strip_furniture(pages)
     ordered = [line for page in pages for line in in_reading_order(page)]
-    first = [line for line in ordered if line.page == pages[0].number] if pages else []
-    begin, end = _title_lines(first, usual, told)
-    join = joiner("")
-    title = join(" ".join(line.text for line in first[begin:end]))
-    own = " ".join(told.get("Title", "").split())
-    page_key = title_key(" ".join(line.text for line in first[:60]))
-    own_key = title_key(own)
-    if len(own_key) > 12 and not _JUNK_TITLE.search(own) and own_key in page_key:
-        shorter = len(own_key) < len(title_key(title)) and own_key in title_key(title)
-        title = title if shorter and len(title_key(title)) < 200 else own
+    first, cover = _first_page(ordered, pages)
+    heads = [fold(line.text) for line in [*taken, *first[:80]] if _VOLUME.search(line.text)]
+    begin, end = _title_lines(first, usual, told, heads)
+    title = joiner(())(" ".join(line.text for line in first[begin:end]))
+    title = _told_title(title, first, told)
     stop = _end_of_front(first, end)
-    authors = _authors(first[end:stop])
-    authors = _better(authors, told.get("Author", ""), fold(" ".join(line.text for line in first)))
+    authors = _authors(first[end:stop], first[begin].y0 if end else 0)
+    page = fold(" ".join(line.text for line in first))
+    authors = _better(authors, told.get("Author", ""), page)
     edges = " ".join(line.text for line in taken if line.page <= 1)
     front = Front(
         title=_unshouted(title),
@@ -72,28 +79,123 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
         arxiv=find_arxiv(stamps) if "arxiv" in stamps.lower() else "",
         year=_year(stamps, edges, told),
     )
-    title_ids = {id(line) for line in first[begin:stop]}
-    before = {id(line) for line in first[:begin] if line.size != usual or len(line.text) < 60}
-    return front, [line for line in ordered if id(line) not in title_ids | before]
+    gone = {id(line) for line in [*cover, *first[begin:stop]]}
+    if end:
+        top = max(line.y0 for line in first[begin:end])
+        # What stands above a title is the journal's, wherever it was written.
+        room = top + first[begin].size
+        gone |= {
+            id(line)
+            for line in first
+            if line.y0 > room and (abs(line.size - usual) > 0.3 or len(line.text) < 45)
+        }
+        gone |= {id(line) for line in first[:begin] if line.y0 > top - 4 and line.size != usual}
+    return front, [line for line in ordered if id(line) not in gone]
+
+
+def _first_page(ordered: Sequence[Line], pages: Sequence[Page]) -> tuple[list[Line], list[Line]]:
+    """The lines of the page that a paper begins on, and those of a cover before it."""
+    if not pages:
+        return [], []
+    number = pages[0].number
+    first = [line for line in ordered if line.page == number]
+    if sum(len(line.text) for line in first) < _COVER and len(pages) > 1:
+        second = [line for line in ordered if line.page == pages[1].number]
+        key = title_key(" ".join(line.text for line in second[:30]))
+        largest = max(first, key=lambda line: line.size, default=None)
+        if largest is not None and len(largest.text) > 10 and title_key(largest.text) in key:
+            return second, first
+    return first, []
+
+
+def _told_title(title: str, first: Sequence[Line], told: Mapping[str, str]) -> str:
+    """The record's title where the page has it, or has it shorter than what was found."""
+    own = " ".join(told.get("Title", "").split())
+    own_key, key = _own_title(told), title_key(title)
+    page_key = title_key(" ".join(line.text for line in first[:60]))
+    if own_key and own_key in page_key:
+        if own_key in key and len(own_key) < len(key) < 200:
+            return title  # the record cuts long titles short
+        return own
+    return title
+
+
+def _own_title(told: Mapping[str, str]) -> str:
+    """The key of the record's title; empty where it is a file's name or a journal's line."""
+    title = told.get("Title", "").strip()
+    key = title_key(title)
+    good = len(key) > 12 and not _JUNK_TITLE.search(title) and not _NOT_TITLE.search(title)
+    return key if good and " " in title else ""
 
 
 def complete(front: Front, blocks: Sequence[Block]) -> Metadata:
     """The metadata once the abstract is known: under its heading, else what stands before any."""
-    abstract = abstract_of(list(blocks))
-    if not abstract:
-        for block in blocks[:4]:
-            if block.kind is BlockKind.HEADING:
-                break
-            if block.kind is BlockKind.PARAGRAPH and 300 <= len(block.text) <= 3000:
-                abstract = block.text
-                break
+    abstract = _abstract(blocks)
     return Metadata(front.title, front.authors, front.year, "", front.doi, front.arxiv, abstract)
 
 
-def _title_lines(lines: Sequence[Line], usual: float, told: Mapping[str, str]) -> tuple[int, int]:
-    """Where the title stands among the first page's lines, as (begin, end)."""
+def _abstract(blocks: Sequence[Block]) -> str:
+    inside = False
+    found: list[str] = []
+    for block in blocks:
+        if block.kind is BlockKind.HEADING:
+            if found:
+                break
+            inside = block.kind_of_section is SectionKind.ABSTRACT
+        elif inside and block.kind is BlockKind.PARAGRAPH:
+            if _NOT_ABSTRACT.match(block.text):
+                break
+            found.append(block.text)
+    if found:
+        return "\n\n".join(found)
+    for block in blocks[:12]:
+        if block.kind is BlockKind.HEADING and block.text:
+            break
+        prose = block.kind is BlockKind.PARAGRAPH and 250 <= len(block.text) <= 4000
+        if prose and not _NOT_ABSTRACT.match(block.text):
+            return block.text
+    return ""
+
+
+def _title_lines(
+    lines: Sequence[Line], usual: float, told: Mapping[str, str], heads: Sequence[str]
+) -> tuple[int, int]:
+    """Where the title stands among the first page's lines, as (begin, end).
+
+    `heads` are lines with a year or a volume, folded: a text that they hold is a journal's name.
+    """
+    own = _own_title(told)
+    height = max((line.y0 for line in lines), default=0.0)
+    best, score = (0, 0), 0.0
+    for begin, end in _groups(lines):
+        text = _TITLE_TAIL.sub("", " ".join(line.text for line in lines[begin:end]))
+        words = re.findall(r"[^\W\d_]{2,}", text)
+        if len(words) < 1 or len(text) < 6 or len(text) > 350 or _NOT_TITLE.search(text):
+            continue
+        bare = re.sub(r"^[\dIVX]+\.?\s+", "", text).strip(" .:")
+        if KNOWN_HEADINGS.fullmatch(bare) or (len(words) < 2 and lines[begin].size < usual * 1.4):
+            continue
+        size = max(line.size for line in lines[begin:end])
+        points = size / usual + (0.08 if lines[begin].bold else 0) - begin * 0.004
+        points -= 0.25 * (height - lines[begin].y0) / max(height, 1.0)
+        points -= {1: 0.8, 2: 0.3}.get(len(words), 0.0)
+        key = title_key(text)
+        if own and len(key) > 8 and (own in key or key in own):
+            points += 1.0
+        folded = fold(text)
+        if any(folded in head and len(folded) < len(head) for head in heads):
+            points -= 0.8
+        if any(author_names(line.text) for line in lines[end : end + 2]):
+            points += 0.25
+        if points > score:
+            best, score = (begin, end), points
+    return best
+
+
+def _groups(lines: Sequence[Line]) -> list[tuple[int, int]]:
+    """Runs of lines set alike and close together, that could be a title."""
     groups: list[tuple[int, int]] = []
-    for index, line in enumerate(lines[:60]):
+    for index, line in enumerate(lines[:120]):
         if groups and index == groups[-1][1]:
             before = lines[index - 1]
             near = 0 < line.gap < max(line.size, before.size) * 2.0 or (
@@ -103,30 +205,7 @@ def _title_lines(lines: Sequence[Line], usual: float, told: Mapping[str, str]) -
                 groups[-1] = (groups[-1][0], index + 1)
                 continue
         groups.append((index, index + 1))
-    own = title_key(told.get("Title", ""))
-    best, score = (0, 0), 0.0
-    for begin, end in groups:
-        text = " ".join(line.text for line in lines[begin:end])
-        words = re.findall(r"[^\W\d_]{2,}", text)
-        if len(words) < 1 or len(text) < 6 or len(text) > 350 or _NOT_TITLE.search(text):
-            continue
-        if KNOWN_HEADINGS.fullmatch(re.sub(r"^[\dIVX]+\.?\s+", "", text).strip(" .:")) or (
-            len(words) < 2 and lines[begin].size < usual * 1.4
-        ):
-            continue
-        size = max(line.size for line in lines[begin:end])
-        points = size / usual + (0.08 if lines[begin].bold else 0) - begin * 0.004
-        key = title_key(text)
-        if (
-            len(own) > 12
-            and len(key) > 8
-            and (own in key or key in own)
-            and not _JUNK_TITLE.search(own)
-        ):
-            points += 1.0
-        if points > score:
-            best, score = (begin, end), points
-    return best
+    return groups
 
 
 def _end_of_front(lines: Sequence[Line], start: int) -> int:
@@ -134,7 +213,7 @@ def _end_of_front(lines: Sequence[Line], start: int) -> int:
     prose = 0
     for index in range(start, min(len(lines), start + 80)):
         text = lines[index].text.strip()
-        bare = re.sub(r"^[\dIVX]+[.)]?\s+", "", text).strip(" .:—-")
+        bare = re.sub(r"^[\dIVX]+[.)]?\s+(?:\|\s*)?", "", text).strip(" .:—-")
         if KNOWN_HEADINGS.fullmatch(bare) or re.match(
             r"(abstract|summary)\b\s*[-—–.:]", text, re.I
         ):
@@ -150,17 +229,24 @@ def _end_of_front(lines: Sequence[Line], start: int) -> int:
     return min(len(lines), start + 3 if prose == 0 else start)
 
 
-def _authors(lines: Sequence[Line]) -> list[str]:
+def _authors(lines: Sequence[Line], title: float) -> list[str]:
     """Names in the lines under the title, of those set like the first that holds any."""
     found: list[str] = []
     style: tuple[float, bool] | None = None
+    run: list[Line] = []
     for line in lines:
         if style is not None and (abs(line.size - style[0]) > 0.6 or line.bold != style[1]):
             continue
         names = author_names(line.text)
+        # A name may go on in the next line.
+        if run and not names and line is not None and run[-1].text[-1:] not in ".;":
+            names = author_names(f"{run[-1].text} {line.text}")
         if names:
             style = style or (line.size, line.bold)
             found += [name for name in names if name not in found]
+            run = [line]
+        else:
+            run = []
     return found[:200]
 
 
@@ -193,5 +279,5 @@ def _year(page: str, edges: str, told: Mapping[str, str]) -> int | None:
 
 
 def _unshouted(title: str) -> str:
-    title = re.sub(r"\s*[*∗†‡§¶]+$|(?<=[a-z])\d$", "", title.strip())
+    title = re.sub(r"(?<=[a-z])\d$", "", _TITLE_TAIL.sub("", title.strip()))
     return title.title() if title.isupper() and len(title) > 12 else title

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 _LIGATURES = {
     0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st",
     0xFB06: "st", 0x0132: "IJ", 0x0133: "ij", 0x00A0: " ", 0x2007: " ", 0x2009: " ",
-    0x200A: " ", 0x202F: " ", 0x00AD: "",
+    0x2002: " ", 0x2003: " ", 0x2004: " ", 0x2005: " ", 0x2006: " ", 0x2008: " ",
+    0x200A: " ", 0x200B: "", 0x202F: " ", 0x2010: "-", 0x2011: "-", 0x00AD: "",
 }  # fmt: skip
 _COMBINING = {
     "´": "\u0301", "`": "\u0300", "¨": "\u0308", "ˆ": "\u0302", "˜": "\u0303",
@@ -39,8 +40,8 @@ def mend(text: str) -> str:
     return _ACCENT_FIRST.sub(compose, text)
 
 
-def joiner(text: str) -> Callable[[str], str]:
-    """A function that joins words cut at line ends, by the spellings used elsewhere in `text`.
+def joiner(texts: Iterable[str]) -> Callable[[str], str]:
+    """A function that joins words cut at line ends, by the spellings used elsewhere in `texts`.
 
     pdfium marks such a hyphen U+0002 or U+FFFE and does not say whether it belongs to the word:
     where the text also has the word hyphenated and never whole, the hyphen stays.
@@ -50,7 +51,8 @@ def joiner(text: str) -> Callable[[str], str]:
     def words() -> frozenset[str]:
         """The text's words, gathered when the first cut word is met: many papers have none."""
         if not known:
-            known.append(frozenset(re.findall(r"[^\W_]+(?:-[^\W_]+)*", text.lower())))
+            text = "\n".join(texts).lower()
+            known.append(frozenset(re.findall(r"[^\W_]+(?:-[^\W_]+)*", text)))
         return known[0]
 
     def replace(match: re.Match[str]) -> str:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import time
 
 from tui.corpus import headings, metadata
 from tui.corpus.document import Document, Unreadable
-from tui.corpus.extract import gutter
-from tui.corpus.layout import Line, Page
-from tui.corpus.normalise import mend
+from tui.corpus.extract.pdf_page import Fonts, read_page
+from tui.corpus.layout import Page
 from tui.domain.paper import FileStatus
 
 MOST_PAGES = 5000
-# A page with more characters than this is a bomb or a database print, not prose.
-_MOST_CHARACTERS = 200_000
-_BOLD = re.compile(r"bold|black|heavy|demi|semib|medi(?!um)|cmbx|cmssbx|bx\d|-b$|\.b$|\bbd", re.I)
-_ITALIC = re.compile(r"ital|obl|cmti|cmsl|-it$|\bti\d", re.I)
 _GARBLED_SHARE = 0.10
 _ODD = re.compile(r"[\ufffd\ue000-\uf8ff\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f]")
 # Words that make up a fifth of any prose in the languages that papers are written in.
@@ -59,14 +53,16 @@ def _read(document: object, deadline: float) -> Document:
     count = len(document)  # type: ignore[arg-type]
     if not count:
         raise Unreadable("not a PDF or damaged: it has no pages")
-    pages, lost, images = [], [], 0
+    pages: list[Page] = []
+    lost: list[int] = []
+    fonts = Fonts()
     reason = ""
     for number in range(min(count, MOST_PAGES)):
         if time.monotonic() > deadline:
             reason = f"pages {number + 1} to {count} were left: reading took too long"
             break
         try:
-            page = _page(document, number)
+            page = read_page(document, number, fonts)
         except Exception:
             lost.append(number + 1)
             continue
@@ -129,103 +125,6 @@ def _has_image(document: object, number: int) -> bool:
         return any(item.type == raw.FPDF_PAGEOBJ_IMAGE for item in page.get_objects(max_depth=3))
     except Exception:
         return True
-
-
-def _page(document: object, number: int) -> Page:
-    """A page's lines in pdfium's order.
-
-    One character in the middle of a line gives its font and size, the first and last its place:
-    asking for every character would cost several times the extraction itself.
-    """
-    from pypdfium2 import raw
-
-    page = document[number]  # type: ignore[index]
-    textpage = page.get_textpage()
-    try:
-        width, height = page.get_size()
-        count = textpage.count_chars()
-        kept = min(count, _MOST_CHARACTERS)
-        buffer = (ctypes.c_ushort * (kept + 1))()
-        got = raw.FPDFText_GetText(textpage, 0, kept, buffer) - 1 if kept > 0 else 0
-        encoded = bytes(buffer)[: max(0, got) * 2]
-        text = encoded.decode("utf-16-le", "replace")
-        # Offsets count UTF-16 units; where a character takes two, they are counted anew.
-        wide = len(text) != got
-        exact = got == count
-        placed = _lines(raw, textpage.raw, text, wide=wide, exact=exact)
-
-        left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-
-        def edges(offset: int) -> tuple[float, float]:
-            if not exact:
-                offset = raw.FPDFText_GetCharIndexFromTextIndex(textpage.raw, offset)
-            raw.FPDFText_GetCharBox(textpage.raw, offset, left, right, bottom, top)
-            return left.value, right.value
-
-        # Offsets into lines with characters of two units cannot be told from their text.
-        lines = [line for line, _ in placed] if wide else gutter.split(placed, width, edges)
-        return Page(number + 1, width, height, lines, len(text))
-    finally:
-        textpage.close()
-        page.close()
-
-
-def _lines(
-    raw: object, textpage: object, text: str, *, wide: bool, exact: bool
-) -> list[tuple[Line, int]]:
-    index_of = raw.FPDFText_GetCharIndexFromTextIndex  # type: ignore[attr-defined]
-    box = raw.FPDFText_GetCharBox  # type: ignore[attr-defined]
-    size_of = raw.FPDFText_GetFontSize  # type: ignore[attr-defined]
-    matrix_of = raw.FPDFText_GetMatrix  # type: ignore[attr-defined]
-    font_of = raw.FPDFText_GetFontInfo  # type: ignore[attr-defined]
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    matrix = raw.FS_MATRIX()  # type: ignore[attr-defined]
-    flags = ctypes.c_int()
-    name = ctypes.create_string_buffer(96)
-    fonts: dict[bytes, tuple[bool, bool]] = {}
-    lines: list[tuple[Line, int]] = []
-    offset = 0
-    for part in text.split("\r\n"):
-        length = len(part.encode("utf-16-le")) // 2 if wide else len(part)
-        start, offset = offset, offset + length + 2
-        stripped = part.strip()
-        if not stripped:
-            continue
-        lead = len(part) - len(part.lstrip())
-        begin, end = start + lead, start + lead + len(stripped) - 1
-        middle = (begin + end) // 2
-        if not wide and stripped[middle - begin].isspace():
-            middle += 1  # a space may be made up by pdfium, with another font's size
-        if not exact:
-            begin, middle, end = (index_of(textpage, i) for i in (begin, middle, end))
-        if not box(textpage, begin, left, right, bottom, top):
-            continue
-        x0, y0, high = left.value, bottom.value, top.value
-        box(textpage, end, left, right, bottom, top)
-        x1, y1 = right.value, bottom.value
-        size = size_of(textpage, middle)
-        turned = False
-        if matrix_of(textpage, middle, matrix):
-            turned = abs(matrix.b) > abs(matrix.a)
-            scale = (matrix.c * matrix.c + matrix.d * matrix.d) ** 0.5
-            size *= scale if 0.01 < scale < 1000 else 1.0
-        if size < 1.5:
-            # Type 3 fonts tell no size; a line's is then guessed from its tallest known character.
-            size = max(4.0, min(40.0, (high - y0) * 1.3))
-        bold = italic = False
-        if len(stripped) <= 160:
-            got = font_of(textpage, middle, name, 96, flags)
-            key = name.raw[: max(0, got - 1)] if got <= 96 else b""
-            style = fonts.get(key)
-            if style is None:
-                decoded = key.decode("utf-8", "replace")
-                style = bool(_BOLD.search(decoded)), bool(_ITALIC.search(decoded))
-                fonts[key] = style
-            bold, italic = style
-        line = Line(mend(stripped), x0, x1, y0, y1, high, round(size, 1), bold, italic, turned)
-        # A mended line's characters are no longer those of the page: it is never cut.
-        lines.append((line, start + lead if line.text == stripped else -1))
-    return lines
 
 
 def _refuse_garbled(pages: list[Page]) -> None:
