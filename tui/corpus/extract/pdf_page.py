@@ -68,31 +68,16 @@ class _Reader:
         self._page = textpage.raw
         self._fonts = fonts
         count = textpage.count_chars()
-        self.text = self._whole_text(min(count, MOST_CHARACTERS))
-        self._exact = len(self.text) == count
+        kept = min(count, MOST_CHARACTERS)
+        buffer = (ctypes.c_ushort * (kept + 1))()
+        got = raw.FPDFText_GetText(textpage, 0, kept, buffer) - 1 if kept > 0 else 0
+        self.text = ctypes.string_at(buffer, max(0, got) * 2).decode("utf-16-le", "replace")
+        self._exact = got == count
+        # pdfium counts UTF-16 units: a mathematical letter may take two.
+        self._wide = len(self.text) != got
         self._box = tuple(ctypes.c_double() for _ in range(4))
         self._flags = ctypes.c_int()
         self._name = ctypes.create_string_buffer(96)
-
-    def _whole_text(self, count: int) -> str:
-        """The page's text; offsets into it are those of pdfium's own text.
-
-        pdfium counts UTF-16 units against the number of characters that were asked for, so a page
-        with mathematical letters comes cut at its end: the rest is asked for again.
-        """
-        text, start = "", 0
-        buffer = (ctypes.c_ushort * (count + 1))()
-        while start < count:
-            wanted = count - start
-            got = self._raw.FPDFText_GetText(self._page, start, wanted, buffer) - 1
-            if got <= 0:
-                break
-            piece = ctypes.string_at(buffer, got * 2).decode("utf-16-le", "ignore")
-            text += piece
-            if got < wanted or len(piece) == got:
-                break
-            start = self._raw.FPDFText_GetCharIndexFromTextIndex(self._page, len(text))
-        return text
 
     def edges(self, offset: int) -> tuple[float, float]:
         """The left and right edge of a character, by its offset in the text."""
@@ -113,21 +98,22 @@ class _Reader:
         """Lines with the offset of their first character; -1 where it no longer tells the rest."""
         box = self._raw.FPDFText_GetCharBox
         size_of, matrix_of = self._raw.FPDFText_GetFontSize, self._raw.FPDFText_GetMatrix
-        page, exact, font_of = self._page, self._exact, self._font
+        page, exact, wide, font_of = self._page, self._exact, self._wide, self._font
         left, right, bottom, top = self._box
         matrix = self._raw.FS_MATRIX()
         found: list[tuple[Line, int]] = []
         before: Line | None = None
         offset = 0
         for part in self.text.split("\r\n"):
-            start, offset = offset, offset + len(part) + 2
+            pairs = sum(c > "\uffff" for c in part) if wide else 0
+            start, offset = offset, offset + len(part) + pairs + 2
             text = part.strip()
             if not text:
                 continue
             lead = 0 if part[0] == text[0] else len(part) - len(part.lstrip())
-            begin, last = start + lead, start + lead + len(text) - 1
+            begin, last = start + lead, start + lead + len(text) + pairs - 1
             middle = (begin + last) // 2
-            if not text[middle - begin].isalpha():
+            if not pairs and not text[middle - begin].isalpha():
                 middle = begin + _letter(text, middle - begin)
             first, end, centre = begin, last, middle
             if not exact:
@@ -149,7 +135,7 @@ class _Reader:
                 # Type 3 fonts tell no size: it is guessed from the tallest known character.
                 size = max(4.0, min(40.0, (high - y0) * 1.3))
             style = font_of(centre)
-            if before is not None and style[0] != before.font and len(text) > 3:
+            if before is not None and style[0] != before.font and len(text) > 3 and not pairs:
                 style = self._mixed(text, begin, style, before.font)
             line = Line(
                 text, x0, x1, y0, y1, high, round(size, 1), style[1], style[2], turned, style[0]
@@ -160,7 +146,7 @@ class _Reader:
                 found[-1] = (before, -1)
                 continue
             at = begin
-            if text[0].isalnum() and not text[0].islower():
+            if not pairs and text[0].isalnum() and not text[0].islower():
                 head = self._run_in(line, begin, before)
                 if head is not None:
                     head.text = mend(head.text)
@@ -168,7 +154,7 @@ class _Reader:
                     at = -1
             line.text = mend(line.text)
             # A mended line's characters are no longer those of the page: it is never cut.
-            found.append((line, at if line.text == text else -1))
+            found.append((line, at if line.text == text and not pairs else -1))
             before = line
         return found
 
