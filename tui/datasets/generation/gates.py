@@ -38,6 +38,7 @@ _LEANS = re.compile(
     r"|\b(?:we|our|ours|us)\b",
     re.IGNORECASE,
 )
+_POINTER = re.compile(r"\b(?:this|these|those) ([a-z-]{3,})", re.IGNORECASE)
 _LABEL = re.compile(
     r"\b(?:tables?|figures?|figs?\.?|sections?|sec\.|equations?|eqs?\.|appendix|chapter)\s*"
     r"(?:\(?\d|[IVX]+\b|[A-Z]\b)",
@@ -225,13 +226,24 @@ def _stands_alone(candidate: Candidate) -> Refusal | None:
     if len(words(candidate.answer)) > _LONGEST_ANSWER:
         return Refusal("answer-length", f"an answer has at most {_LONGEST_ANSWER} words")
     match = _LEANS.search(question) or _LABEL.search(question) or _LABEL.search(candidate.answer)
-    if match:
-        return Refusal("not-alone", f"“{match[0]}” says nothing to who has not got the passage")
+    if leaning := match[0] if match else _points_nowhere(question):
+        return Refusal("not-alone", f"“{leaning}” says nothing to who has not got the passage")
     if not question.rstrip("\"”')").endswith("?") and not _ORDER.match(question):
         return Refusal("no-question", "it asks nothing")
     if not _names_something(question, candidate.source):
         return Refusal("not-alone", "the question names nothing that the passage is about")
     return None
+
+
+def _points_nowhere(question: str) -> str:
+    """A "this method" before which the question has named neither a method nor anything else."""
+    for match in _POINTER.finditer(question):
+        before = question[: match.start()]
+        noun = match[1].lower().removesuffix("s")
+        named = any(name.start() for name in NAME.finditer(before))
+        if not named and not any(word.removesuffix("s") == noun for word in words(before)):
+            return match[0]
+    return ""
 
 
 def _names_something(question: str, source: str) -> bool:
