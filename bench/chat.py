@@ -27,8 +27,9 @@ from typing import Any
 
 import httpx2 as httpx
 
+from tui.engine.chat.cores import cores
 from tui.engine.chat.llama import Llama
-from tui.engine.chat.voice import LocalVoice, cores
+from tui.engine.chat.voice import LocalVoice
 from tui.engine.home import EngineHome
 from tui.engine.models.catalogue import BUNDLED
 from tui.engine.models.library import ModelLibrary

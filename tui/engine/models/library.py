@@ -21,7 +21,7 @@ from tui.engine.home import EngineHome
 from tui.engine.models.catalogue import CATALOGUE, known
 from tui.engine.models.prepare import CARD, CHAT_WEIGHTS, HF
 from tui.engine.models.pull import GGUF, PullProgress, pull
-from tui.engine.server.ports import ModelInfo
+from tui.engine.server.ports import EncoderFiles, ModelInfo
 from tui.engine.supervisor.prepare import Trainable
 from tui.formats.tokenizer import ModelTokenizer
 from tui.text import shorten, visible
@@ -74,6 +74,8 @@ class ModelLibrary:
         would use different chat templates or weights.
         """
         folder, card = self._located(model_id)
+        if _kind(card) != "chat":
+            raise UsageError(f"{card['id']} makes embeddings and does not chat.")
         if not _is_tuned(card):
             return Served(card["id"], card["id"], _weights(folder), _context(card))
         base_folder, base = self._located(str(card["base"]))
@@ -98,7 +100,29 @@ class ModelLibrary:
                 f"{visible(model_id)} is fine-tuned already; training starts from a base model.",
                 f"Choose its base: {card['base']}",
             )
+        if _kind(card) != "chat":
+            raise UsageError(
+                f"{card['id']} makes embeddings; it cannot be trained here.",
+                "Choose a model that chats: papertune model list",
+            )
         return Trainable(card["id"], folder, dict(card.get("defaults") or {}))
+
+    def encoder(self, model_id: str) -> EncoderFiles:
+        """What makes embeddings under this name; raises MissingError when it is not here."""
+        folder, card = self._located(model_id)
+        if _kind(card) != "embedding":
+            raise UsageError(f"{card['id']} chats and makes no embeddings.")
+        return EncoderFiles(
+            card["id"],
+            folder / HF,
+            str(card.get("pooling") or "mean"),
+            int(card["context"]),
+            int(card["dimensions"]),
+        )
+
+    def remedy(self, model_id: str) -> str:
+        """What a person can do to get a model that is not here, with the command."""
+        return _missing(model_id).remedy
 
     def tokenizer(self, model_id: str) -> ModelTokenizer:
         """The tokenizer and chat template of a model, those of its base if it is fine-tuned."""
@@ -140,6 +164,7 @@ class ModelLibrary:
         return [
             {
                 "id": model.id,
+                "kind": model.kind,
                 "title": model.title,
                 "license": model.license,
                 "source": model.source.requirement,
@@ -222,7 +247,7 @@ class ModelLibrary:
         return ModelInfo(
             id=str(card["id"]),
             created=int(card.get("created") or card.get("created_at") or 0),
-            context=_context(base),
+            context=_context(base) if _kind(base) == "chat" else int(base["context"]),
             root=root,
             title=str(card.get("title") or ""),
             license=str(base.get("license") or ""),
@@ -230,7 +255,9 @@ class ModelLibrary:
             template_sha256=str(card.get("template_sha256") or base.get("template_sha256") or ""),
             engine=_computed_by(base),
             lineage=dict(card.get("lineage") or {}),
-            trainable=not root,
+            trainable=not root and _kind(base) == "chat",
+            kind=_kind(base),
+            dimensions=int(base.get("dimensions") or 0),
         )
 
 
@@ -271,6 +298,10 @@ def _card(folder: Path) -> dict[str, Any]:
 def _computed_by(card: dict[str, Any]) -> str:
     engine, weights = str(card.get("engine") or ""), str(card.get("weights") or "")
     return f"{engine} ({weights})" if engine and weights else engine
+
+
+def _kind(card: dict[str, Any]) -> str:
+    return str(card.get("kind") or "chat")
 
 
 def _is_tuned(card: dict[str, Any]) -> bool:

@@ -23,10 +23,13 @@ _Q8_NOTE = "Q4_1 as published; chat reads the same values rounded to Q8_0, which
 
 
 def prepare(folder: Path, model: KnownModel) -> None:
-    """Write everything but the weights of training beside `folder/model.gguf`; the card last.
+    """Write what the model's files need beside them; the card last.
 
     Raises PapertuneError when the file's tokenizer or architecture is not supported.
     """
+    if model.kind == "embedding":
+        write_json(folder / CARD, _card(model, engine="numpy", weights="as published"))
+        return
     weights = folder / "model.gguf"
     header = read_header(weights)
     requantised = any(tensor.kind == Q4_1 for tensor in header.tensors)
@@ -34,22 +37,26 @@ def prepare(folder: Path, model: KnownModel) -> None:
         write_q8_0(weights, folder / CHAT_WEIGHTS)
     (folder / HF).mkdir(exist_ok=True)
     write_tokenizer(header, folder / HF, model.template)
-    write_json(folder / CARD, card(model, requantised=requantised))
+    note = _Q8_NOTE if requantised else "as published"
+    write_json(folder / CARD, _card(model, engine="llama.cpp", weights=note))
 
 
-def card(model: KnownModel, *, requantised: bool) -> dict[str, Any]:
+def _card(model: KnownModel, *, engine: str, weights: str) -> dict[str, Any]:
     """What the engine, the trainer and the chat need to know of a base model."""
-    return {
+    value: dict[str, Any] = {
         "id": model.id,
+        "kind": model.kind,
         "title": model.title,
         "source": model.source.requirement,
         "license": model.license,
         "sha256": model.sha256,
-        "template_sha256": ChatTemplate(model.template).sha256,
         "context": model.context,
         "parameters": model.parameters,
-        "engine": "llama.cpp",
-        "weights": _Q8_NOTE if requantised else "as published",
+        "engine": engine,
+        "weights": weights,
         "created": int(time.time()),
         "defaults": dict(model.defaults),
     }
+    if model.kind == "embedding":
+        return value | {"pooling": model.pooling, "dimensions": model.dimensions}
+    return value | {"template_sha256": ChatTemplate(model.template).sha256}

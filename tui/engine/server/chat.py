@@ -8,7 +8,7 @@ import json
 import logging
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -16,14 +16,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from tui.domain.errors import PapertuneError, UsageError
+from tui.domain.errors import PapertuneError
 from tui.domain.example import Turn
+from tui.engine.server.answering import answered, usage, while_connected
 from tui.engine.server.chat_request import ChatIn
-from tui.engine.server.errors import ApiError, invalid_model, unprocessable
+from tui.engine.server.errors import invalid_model, unprocessable
 from tui.engine.server.models import DEFAULT_TEMPERATURE
 from tui.engine.server.ports import ModelInfo, Piece, Sampling
 from tui.engine.server.state import Engine
-from tui.text import visible
 
 _T = TypeVar("_T")
 _LOG = logging.getLogger("papertune.engine")
@@ -66,8 +66,8 @@ def routes(engine: Engine) -> APIRouter:
         if body.stream:
             # The first piece is awaited here, so that a failure to start has a status of its own.
             events = _events(engine, call)
-            return _Stream(await _while_connected(request, _answered(_first(events))), events)
-        return JSONResponse(await _while_connected(request, _answered(_whole(engine, call))))
+            return _Stream(await while_connected(request, answered(_first(events))), events)
+        return JSONResponse(await while_connected(request, answered(_whole(engine, call))))
 
     return router
 
@@ -112,20 +112,13 @@ async def _call(engine: Engine, body: ChatIn) -> _Call:
 def _usable(engine: Engine, model: str) -> ModelInfo:
     info = engine.library.find(model)
     stored = engine.models.get(model) if info is not None and info.root else None
-    if info is None or (info.root and (stored is None or stored.archived)):
-        raise invalid_model(model)
+    if info is None or (info.root and stored is None):
+        raise invalid_model(model, engine.library.remedy(model))
+    if stored is not None and stored.archived:
+        raise invalid_model(model, f"It is archived: papertune model archive --undo {info.id}")
+    if info.kind != "chat":
+        raise invalid_model(model, "It makes embeddings and does not chat.")
     return info
-
-
-async def _answered(work: Coroutine[Any, Any, _T]) -> _T:
-    """The result of `work`, its failures in the shapes of the chat routes."""
-    try:
-        return await work
-    except UsageError as error:
-        raise unprocessable(["body"], f"Value error, {visible(str(error))}") from error
-    except PapertuneError as error:
-        body = {"object": "error", "message": visible(str(error)), "type": "unavailable"}
-        raise ApiError(503, {**body, "param": None, "code": None}) from error
 
 
 async def _first(events: AsyncGenerator[str, None]) -> str:
@@ -158,7 +151,7 @@ async def _whole(engine: Engine, call: _Call) -> dict[str, Any]:
         "object": "chat.completion",
         "created": call.created,
         "model": call.model,
-        "usage": _usage(prompt_tokens, completion_tokens),
+        "usage": usage(prompt_tokens, completion_tokens),
         "choices": choices,
     }
 
@@ -176,12 +169,12 @@ async def _events(engine: Engine, call: _Call) -> AsyncGenerator[str, None]:
                     if not opened:
                         delta = {"role": "assistant", "content": call.prefix + piece.text}
                         opened = True
-                    usage = None
+                    counts = None
                     if piece.finish_reason:
                         completion_tokens += piece.completion_tokens
                         if final:
-                            usage = _usage(piece.prompt_tokens, completion_tokens)
-                    yield _event(call, index, delta, _streamed(piece.finish_reason), usage)
+                            counts = usage(piece.prompt_tokens, completion_tokens)
+                    yield _event(call, index, delta, _streamed(piece.finish_reason), counts)
         except Exception:
             if not opened and not index:
                 raise
@@ -196,7 +189,7 @@ def _event(
     index: int,
     delta: dict[str, Any],
     finish_reason: str | None,
-    usage: dict[str, int] | None,
+    counts: dict[str, int] | None,
 ) -> str:
     value: dict[str, Any] = {
         "id": call.id,
@@ -205,42 +198,14 @@ def _event(
         "model": call.model,
         "choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}],
     }
-    if usage is not None:
-        value["usage"] = usage
+    if counts is not None:
+        value["usage"] = counts
     return f"data: {json.dumps(value)}\n\n"
 
 
 def _streamed(reason: str | None) -> str | None:
     """The contract knows `model_length` in whole answers only."""
     return "length" if reason == "model_length" else reason
-
-
-def _usage(prompt_tokens: int, completion_tokens: int) -> dict[str, int]:
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-    }
-
-
-async def _while_connected(request: Request, work: Coroutine[Any, Any, _T]) -> _T:
-    """The result of `work`, which is cancelled as soon as the client hangs up."""
-    working = asyncio.ensure_future(work)
-    gone = asyncio.ensure_future(_hung_up(request))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ApiError(499, {"detail": "The client closed the request."})
-        return working.result()
-    finally:
-        for task in (working, gone):
-            task.cancel()
-        await asyncio.gather(working, gone, return_exceptions=True)
-
-
-async def _hung_up(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 class _Stream(StreamingResponse):

@@ -41,13 +41,14 @@ def refused(status: int, detail: str, message: str = "") -> ApiError:
     return ApiError(status, {"detail": detail} | ({"message": message} if message else {}))
 
 
-def invalid_model(model: str) -> ApiError:
-    """The chat routes' answer to a model that is not there."""
+def invalid_model(model: str, remedy: str = "") -> ApiError:
+    """The chat routes' answer to a model that is not there, with what gets it."""
     return ApiError(
         400,
         {
             "object": "error",
-            "message": f"Invalid model: {visible(model)[:_SHOWN]}",
+            "message": f"Invalid model: {visible(model)[:_SHOWN]}"
+            + (f". {visible(remedy)}" if remedy else ""),
             "type": "invalid_model",
             "param": None,
             "code": "1500",

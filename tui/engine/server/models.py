@@ -122,7 +122,7 @@ def card(engine: Engine, info: ModelInfo) -> dict[str, Any]:
 
 def _capabilities(info: ModelInfo) -> dict[str, bool]:
     return {
-        "completion_chat": True,
+        "completion_chat": info.kind == "chat",
         "function_calling": False,
         "completion_fim": False,
         "fine_tuning": info.trainable and not info.root,

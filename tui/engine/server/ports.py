@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from array import array
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from tui.engine.supervisor.prepare import Trainables
@@ -13,7 +15,8 @@ from tui.engine.supervisor.prepare import Trainables
 class ModelInfo:
     """A model that is on this machine; `root` is empty for a base model.
 
-    `template_sha256` names the chat template of training and chat alike.
+    `template_sha256` names the chat template of training and chat alike. `kind` is `chat` or
+    `embedding`; `dimensions` are those of an embedding.
     """
 
     id: str
@@ -27,6 +30,19 @@ class ModelInfo:
     engine: str = ""
     lineage: dict[str, Any] = field(default_factory=dict)
     trainable: bool = True
+    kind: str = "chat"
+    dimensions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderFiles:
+    """Where an encoder lies; `pooling` and `context` are how its texts are read."""
+
+    id: str
+    folder: Path
+    pooling: str
+    context: int
+    dimensions: int
 
 
 class Library(Trainables, Protocol):
@@ -38,6 +54,14 @@ class Library(Trainables, Protocol):
 
     def find(self, model_id: str) -> ModelInfo | None:
         """One of them, or None."""
+        ...
+
+    def encoder(self, model_id: str) -> EncoderFiles:
+        """What makes embeddings under this name."""
+        ...
+
+    def remedy(self, model_id: str) -> str:
+        """What a person can do to get a model that is not here, with the command."""
         ...
 
     def tokenizer_json(self, model_id: str) -> str:
@@ -96,4 +120,28 @@ class Voice(Protocol):
 
     async def close(self) -> None:
         """End the processes that answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors of float32 in the order of the texts, and how many tokens were read."""
+
+    vectors: tuple[array[float], ...]
+    tokens: int
+
+
+class Embedding(Protocol):
+    """What makes vectors of texts."""
+
+    async def embed(self, model_id: str, texts: Sequence[str]) -> Embedded:
+        """A vector of length 1 for each text."""
+        ...
+
+    def jobs_changed(self, running: int) -> None:
+        """So many jobs train now."""
+        ...
+
+    async def close(self) -> None:
+        """End the processes that compute."""
         ...

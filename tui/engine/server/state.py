@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tui.engine.home import EngineHome
-from tui.engine.server.ports import Library, Voice
+from tui.engine.server.ports import Embedding, Library, Voice
 from tui.engine.store.database import Database
 from tui.engine.store.files import FileStore
 from tui.engine.store.jobs import JobStore
 from tui.engine.store.models import ModelStore
-from tui.engine.supervisor import Supervisor
+from tui.engine.supervisor.loop import Supervisor
 
 if TYPE_CHECKING:
     from tui.engine.server.guard import Guard
@@ -30,6 +30,7 @@ class Engine:
     supervisor: Supervisor
     library: Library
     voice: Voice
+    embedder: Embedding
     url: str = ""
     guard: Guard | None = None
     began: float = field(default_factory=time.monotonic)
@@ -37,4 +38,5 @@ class Engine:
     async def close(self) -> None:
         """End what answers and close the database; workers go on."""
         await self.voice.close()
+        await self.embedder.close()
         self.database.close()

@@ -10,7 +10,6 @@ from tui.engine.server.errors import unprocessable
 from tui.engine.server.state import Engine
 
 _ABSENT = {
-    "/v1/embeddings": "no embeddings; none of its models makes any",
     "/v1/fim/completions": "no fill-in-the-middle completions",
     "/v1/classifications": "no classifiers",
     "/v1/chat/classifications": "no classifiers",

@@ -1,0 +1,1 @@
+"""Embeddings without torch: a BERT encoder in numpy, in a process of its own."""
