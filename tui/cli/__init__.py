@@ -19,6 +19,7 @@ _COMMANDS = {
     "dataset": ("tui.cli.dataset", "Compose, check, split and freeze training sets."),
     "job": ("tui.cli.job", "Estimate, create, watch and compare fine-tuning jobs."),
     "model": ("tui.cli.model", "List, fetch, archive and delete models."),
+    "alert": ("tui.cli.alert", "Be told when a job ends or needs you; try each way."),
     "chat": ("tui.cli.chat", "Ask a model, with or without sources."),
     "eval": ("tui.cli.evaluation", "Measure four arms on held-out questions."),
     "embed": ("tui.cli.embed", "Vectors of the papers, so that questions find what they mean."),

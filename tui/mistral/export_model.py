@@ -27,7 +27,7 @@ async def export_model(endpoint: Endpoint, model: str, form: str, target: Path) 
             f"{visible(model)} is at '{endpoint.name}', so its files are not here.",
             "Run the same command on the engine's machine.",
         )
-    arguments = (model, form, os.path.abspath(target))  # noqa: PTH100  no disk is asked
+    arguments = (model, form, await asyncio.to_thread(os.path.abspath, target))
     process = await asyncio.create_subprocess_exec(
         *_COMMAND,
         *arguments,

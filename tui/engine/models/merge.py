@@ -25,7 +25,7 @@ class MergeError(PapertuneError):
 
 
 def merge(base: Path, adapter: Path, target: Path) -> int:
-    """Write `base`, a safetensors file, with the adapter in a folder added; how many tensors changed.
+    """Write the safetensors file `base` with the adapter in a folder added; the tensors changed.
 
     Each weight becomes W + scale * B A, computed in float32 and kept in the base's own format.
     One tensor is in memory at a time. Raises MergeError for an adapter that is more than plain
