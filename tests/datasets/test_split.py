@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from tests.datasets.conftest import WriteLines, pair
 from tui.datasets import Datasets
 from tui.datasets.split import Item, SplitSettings, assign
-from tui.domain.example import Kind, Role
+from tui.domain.example import Example, Kind, Role, Status, Turn
 from tui.domain.text import content_words
 
 MEMORY_ROLES = [Role.TRAIN, Role.VALIDATION, Role.TEST_MEMORY]
@@ -89,6 +90,29 @@ def test_a_drawn_test_wording_is_far_from_what_is_trained(
             if roles[other.id] is Role.TRAIN and other.fact == test.fact and other.kind is Kind.QA:
                 mine, theirs = (set(content_words(i.question)) for i in (test, other))
                 assert len(mine ^ theirs) >= 3
+
+
+@given(item_lists(), settings, st.data())
+def test_nothing_that_quotes_a_transfer_paper_is_trained_on(
+    items: list[Item], asked: SplitSettings, data: st.DataObject
+) -> None:
+    names = sorted({item.paper for item in items} | {"other"})
+    quoting = st.frozensets(st.sampled_from(names), max_size=2)
+    items = [replace(item, sources=data.draw(quoting) - {item.paper}) for item in items]
+    sides = data.draw(
+        st.dictionaries(st.sampled_from([*names, "x", "y"]), st.none() | st.booleans())
+    )
+    drawn = assign(items, asked, papers=sides)
+    away = {paper for paper, transfer in drawn.papers.items() if transfer}
+    for item in items:
+        if drawn.roles[item.id] is Role.TRAIN:
+            assert item.paper not in away
+            assert item.fixed or not item.sources & away
+    assert drawn.papers.keys() == {item.paper for item in items} | sides.keys()
+    fixed = {item.paper for item in items if item.fixed}
+    for paper, given_side in sides.items():
+        if given_side is not None and paper not in fixed:
+            assert drawn.papers[paper] is given_side
 
 
 def add_all(datasets: Datasets, write_lines: WriteLines, papers: range, wordings: int) -> None:
@@ -177,3 +201,77 @@ def test_without_questions_summaries_are_the_transfer_test(datasets: Datasets) -
     report = datasets.split("answers")
     assert report.roles["test-transfer"].examples == 1
     assert any("memory test" in note for note in report.notes)
+
+
+def test_papers_are_set_apart_before_anything_is_written(
+    datasets: Datasets, write_lines: WriteLines
+) -> None:
+    report = datasets.split("answers", transfer=0.3)
+    away = datasets.transfer_papers("answers")
+    assert set(report.transfer_papers) == away
+    assert len(away) == 2
+    assert "2 papers are set apart" in report.notes[-1]
+    add_all(datasets, write_lines, range(7), 4)
+    datasets.split("answers", transfer=0.3)
+    tested = {e.paper for e in datasets.examples("answers") if e.role and e.role.is_transfer}
+    assert tested == away == datasets.transfer_papers("answers")
+
+
+def test_papers_with_questions_are_kept_for_the_test_first(
+    datasets: Datasets, write_lines: WriteLines
+) -> None:
+    add_all(datasets, write_lines, range(2), 4)
+    datasets.add_from_corpus("answers", Kind.SUMMARY)
+    report = datasets.split("answers", transfer=0.15)
+    assert report.roles["test-transfer"].papers == 1
+    assert report.transfer_papers[0] in ("p0", "p1")
+
+
+def test_an_example_with_a_distractor_of_a_transfer_paper_only_watches(datasets: Datasets) -> None:
+    away = sorted(set(datasets.split("answers").transfer_papers))[0]
+    home = next(f"p{n}" for n in range(7) if f"p{n}" != away)
+    talk = (Turn("user", "Which?"), Turn("assistant", "This."))
+    datasets.add_examples(
+        "answers",
+        [
+            Example("", "", Kind.RETRIEVAL, turns=talk, status=Status.ACCEPTED, paper=home,
+                    passages=(f"{home}#1", f"{away}#1")),
+            Example("", "", Kind.QA, turns=(Turn("user", "Why?"), Turn("assistant", "So.")),
+                    status=Status.ACCEPTED, paper=home),
+        ],
+    )  # fmt: skip
+    report = datasets.split("answers")
+    assert [e.role for e in datasets.examples("answers")] == [Role.VALIDATION, Role.TRAIN]
+    assert any("quote papers that are kept" in note for note in report.notes)
+
+
+def test_moving_into_a_test_takes_siblings_out_of_training_and_says_so(
+    datasets: Datasets, write_lines: WriteLines
+) -> None:
+    near = {**pair(0, 0), "question": "At what temperature does substance 0x0 finally melt?"}
+    datasets.add_pairs("answers", write_lines(near, *[pair(0, 0, w) for w in range(3)], pair(1, 0)))
+    datasets.split("answers", transfer=0, memory=0)
+    ids = {e.question: e.id for e in datasets.examples("answers")}
+    report = datasets.move("answers", [ids[pair(0, 0)["question"]]], Role.TEST_MEMORY)
+    assert (report.moved, report.aside) == (1, 1)
+    assert "taken out of training" in report.notes[0]
+    roles = {e.question: e.role for e in datasets.examples("answers")}
+    assert roles[near["question"]] is Role.VALIDATION
+    assert roles[pair(0, 0, 1)["question"]] is Role.TRAIN
+    datasets.split("answers", transfer=0, memory=0)
+    assert {e.question: e.role for e in datasets.examples("answers")} == roles
+    datasets.freeze("answers")
+
+
+def test_moving_into_the_transfer_test_takes_the_whole_paper_along(
+    datasets: Datasets, write_lines: WriteLines
+) -> None:
+    add_all(datasets, write_lines, range(3), 3)
+    datasets.split("answers")
+    one = datasets.examples("answers", paper="p1")[0].id
+    report = datasets.move("answers", [one], Role.TEST_TRANSFER)
+    assert (report.moved, report.aside) == (1, 14)
+    roles = [e.role for e in datasets.examples("answers", paper="p1")]
+    assert roles.count(Role.TEST_TRANSFER) == 1
+    assert all(role and role.is_transfer for role in roles)
+    assert datasets.check("answers").leaks == 0

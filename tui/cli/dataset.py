@@ -29,6 +29,7 @@ from tui.domain.example import (
     Example,
     Form,
     Kind,
+    Role,
     Status,
     Version,
 )
@@ -195,6 +196,22 @@ def split(
         return
     for role, count in report.roles.items():
         show(f"{role:20} {count.examples:6} examples  {count.papers:4} papers")
+    for note in report.notes:
+        say(note)
+
+
+@command.command("move")
+@click.argument("name")
+@click.argument("ids", nargs=-1, required=True, metavar="ID…")
+@click.option("--role", type=click.Choice([role.value for role in Role]), required=True)
+@common
+def move(name: str, ids: tuple[str, ...], role: str, workspace: Path | None, as_json: bool) -> None:
+    """Give examples a role that splits leave alone; siblings of tests leave training."""
+    report = datasets_of(workspace).move(name, ids, Role(role))
+    if as_json:
+        emit(report)
+        return
+    show(f"{report.moved} examples are {role} now")
     for note in report.notes:
         say(note)
 

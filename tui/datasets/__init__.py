@@ -4,7 +4,7 @@ from tui.datasets.diff import Change, DatasetDiff
 from tui.datasets.exporting import ExportReport
 from tui.datasets.pairs import AddFailure, AddReport
 from tui.datasets.review import Decision, Disagreement
-from tui.datasets.service import Datasets
+from tui.datasets.service import Datasets, MoveReport
 from tui.datasets.split import RoleCount, SplitReport
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "Decision",
     "Disagreement",
     "ExportReport",
+    "MoveReport",
     "RoleCount",
     "SplitReport",
 ]

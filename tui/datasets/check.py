@@ -63,6 +63,11 @@ def fact(example: Example) -> str:
     return f"answer {example.paper} {squad_normalise(answer or example.text)}"
 
 
+def cited_papers(example: Example) -> set[str]:
+    """The papers whose passages an example quotes."""
+    return {passage.rsplit("#", 1)[0] for passage in example.passages}
+
+
 def leaks_of(examples: Sequence[Example]) -> list[Leak]:
     """Leaks among examples that have a role."""
     learnt = []
@@ -70,13 +75,12 @@ def leaks_of(examples: Sequence[Example]) -> list[Leak]:
         if example.role is None:
             continue
         question, answer = question_and_answer(example)
-        cited = {passage.rsplit("#", 1)[0] for passage in example.passages}
         learnt.append(
             Learnt(
                 id=example.id,
                 role=example.role,
                 kind=example.kind,
-                papers=frozenset({example.paper, *cited} - {""}),
+                papers=frozenset({example.paper, *cited_papers(example)} - {""}),
                 fact=fact(example),
                 question=question,
                 answer=answer,

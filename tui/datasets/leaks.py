@@ -67,6 +67,8 @@ def _papers(examples: Sequence[Learnt]) -> Iterator[Leak]:
                 example.id,
                 "leak-transfer-paper",
                 f"{paper} is kept for transfer; {example.id} ({example.role.value}) draws on it",
+                # What only watches training teaches nothing.
+                fatal=example.role is not Role.VALIDATION,
             )
             break
 

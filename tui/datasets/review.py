@@ -125,7 +125,7 @@ class Reviews:
             )
             .fetchone()
         )
-        return None if row is None else Decision(*row, tuple(self._examples_of(row["id"])))
+        return None if row is None else _decision(row, self._examples_of(row["id"]))
 
     def history(self, example: str) -> list[Decision]:
         """All standing decisions about an example, by whomever, in their order."""
@@ -135,7 +135,7 @@ class Reviews:
             f"WHERE example = ? AND {_STANDS} ORDER BY at, person, d.id",
             (example,),
         )
-        return [Decision(*row, (example,)) for row in rows]
+        return [_decision(row, [example]) for row in rows]
 
     def _examples_of(self, decision: str) -> list[str]:
         rows = self._workspace.connection().execute(
@@ -194,6 +194,11 @@ class Reviews:
             for example, by in sorted(verdicts.items())
             if len(set(by.values())) > 1
         ]
+
+
+def _decision(row: sqlite3.Row, examples: Sequence[str]) -> Decision:
+    id_, person, at, action, value = row
+    return Decision(id_, person, at, action, value, tuple(examples))
 
 
 def _read(path: Path, start: int) -> tuple[list[dict[str, Any]], int]:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from tui.datasets.check import check_examples, check_training_file, fact, leaks_of
+from tui.datasets.check import (
+    check_examples,
+    check_training_file,
+    cited_papers,
+    fact,
+    leaks_of,
+)
 from tui.datasets.compose import NothingToTakeError, compose
 from tui.datasets.content import question_and_answer, training_line
 from tui.datasets.exchange import Exchange
 from tui.datasets.freeze import freeze
 from tui.datasets.pairs import AddFailure, AddReport
-from tui.datasets.split import Item, RoleCount, SplitReport, SplitSettings, assign
+from tui.datasets.split import (
+    Assignment,
+    Item,
+    RoleCount,
+    SplitReport,
+    SplitSettings,
+    assign,
+    siblings,
+)
 from tui.domain.errors import PapertuneError, UsageError
 from tui.domain.example import CheckReport, Example, Form, Kind, Role, Status, Version
 from tui.formats.check import TokenCounter
@@ -25,6 +39,15 @@ from tui.text import shorten
 CONTEXT_TOKENS = 512
 
 Examples = list[Example]
+
+
+@dataclass(frozen=True, slots=True)
+class MoveReport:
+    """What moving did: examples `moved`, and siblings taken `aside` out of training."""
+
+    moved: int
+    aside: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class Datasets(Exchange):
@@ -73,8 +96,9 @@ class Datasets(Exchange):
     ) -> SplitReport:
         """Give every example that is not rejected its role; fixed roles stay.
 
-        The same settings again keep what was drawn before, also when papers came since. Raises
-        UsageError for a share outside 0 to 0.9.
+        An empty dataset has the papers of the whole corpus divided, so that transfer papers are
+        set apart before anything is written about them. The same settings again keep what was
+        drawn before, also when papers came since. Raises UsageError for a share outside 0 to 0.9.
         """
         for share in (transfer, memory):
             if not 0 <= share <= 0.9:
@@ -85,20 +109,71 @@ class Datasets(Exchange):
         asked = asdict(settings)
         same = self._store.split_asked(name) == asked
         previous = {e.id: e.role for e in examples if e.role and e.id not in fixed} if same else {}
-        items = [
-            Item(e.id, e.kind, e.paper, fact(e), question_and_answer(e)[0], fixed.get(e.id))
+        papers: dict[str, bool | None] = {}
+        if not examples:
+            papers = dict.fromkeys(paper.id for paper in self._corpus.papers())
+        if same:
+            papers.update(self._store.paper_sides(name))
+        drawn = assign(self._items(examples, fixed), settings, previous, papers)
+        self._store.set_roles(name, drawn.roles, drawn.papers, asked)
+        return _split_report(examples, drawn)
+
+    def transfer_papers(self, name: str) -> frozenset[str]:
+        """Papers kept from training: what is to be trained on may not quote them.
+
+        Known as soon as the dataset was split, also while it was empty, or an import fixed roles.
+        """
+        self._store.require(name)
+        sides = {**self._store.paper_sides(name), **self._store.paper_roles(name)}
+        return frozenset(paper for paper, away in sides.items() if away)
+
+    def move(self, name: str, ids: Sequence[str], role: Role) -> MoveReport:
+        """Give examples a role that splits leave alone, and take their siblings out of training.
+
+        Raises UsageError when an example without a paper should be kept for transfer.
+        """
+        chosen = self._store.get(self._known(name, ids), name)
+        examples = self._open(name)
+        items = {item.id: item for item in self._items(examples, {})}
+        away = {e.id for e in examples if e.role and e.role.is_transfer}
+        trained = {e.id for e in examples if e.role in (None, Role.TRAIN)}
+        roles: dict[str, Role] = {}
+        for example in chosen:
+            if role.is_transfer and not example.paper:
+                raise UsageError(
+                    f"{example.id} names no paper that could be kept from training.",
+                    f"Use --role {Role.TEST_MEMORY.value}.",
+                )
+            item = items.get(example.id)
+            if item is None or role is Role.TRAIN:
+                continue
+            watch = Role.VALIDATION_TRANSFER if role.is_transfer else Role.VALIDATION
+            for sibling in siblings(item, items.values(), role):
+                on_paper = items[sibling].paper == item.paper
+                if sibling in trained or (role.is_transfer and on_paper and sibling not in away):
+                    roles[sibling] = watch if on_paper else Role.VALIDATION
+        roles.update({example.id: role for example in chosen})
+        self._store.fix_roles(name, roles)
+        aside = len(roles.keys() - {example.id for example in chosen})
+        notes = []
+        if aside:
+            why = "of the same papers" if role.is_transfer else "that ask nearly the same"
+            notes.append(f"{aside} examples {why} were taken out of training.")
+        return MoveReport(len(chosen), aside, tuple(notes))
+
+    def _items(self, examples: Sequence[Example], fixed: Mapping[str, Role]) -> list[Item]:
+        return [
+            Item(
+                e.id,
+                e.kind,
+                e.paper,
+                fact(e),
+                question_and_answer(e)[0],
+                fixed.get(e.id),
+                frozenset(cited_papers(e) - {e.paper}),
+            )
             for e in examples
         ]
-        drawn = assign(items, settings, previous)
-        self._store.set_roles(name, drawn.roles, asked)
-        counts = Counter(drawn.roles.values())
-        papers: dict[Role, set[str]] = defaultdict(set)
-        for example in examples:
-            papers[drawn.roles[example.id]].add(example.paper)
-        return SplitReport(
-            {role.value: RoleCount(len(papers[role] - {""}), counts[role]) for role in Role},
-            drawn.notes,
-        )
 
     def _open(self, name: str) -> Examples:
         """Examples that are not rejected."""
@@ -177,3 +252,20 @@ class Datasets(Exchange):
         if fatal:
             more = f" ({len(fatal)} leaks in all)" if len(fatal) > 1 else ""
             raise PapertuneError(f"Tests stand in training: {fatal[0].message}{more}.", remedy)
+
+
+def _split_report(examples: Sequence[Example], drawn: Assignment) -> SplitReport:
+    counts = Counter(drawn.roles.values())
+    papers: dict[Role, set[str]] = defaultdict(set)
+    for example in examples:
+        papers[drawn.roles[example.id]].add(example.paper)
+    notes = list(drawn.notes)
+    away = {paper for paper, transfer in drawn.papers.items() if transfer}
+    waiting = away - papers[Role.TEST_TRANSFER] - papers[Role.VALIDATION_TRANSFER]
+    if waiting:
+        notes.append(f"{len(waiting)} papers are set apart for transfer and have no examples yet.")
+    return SplitReport(
+        {role.value: RoleCount(len(papers[role] - {""}), counts[role]) for role in Role},
+        tuple(notes),
+        tuple(sorted(away)),
+    )

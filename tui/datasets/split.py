@@ -7,9 +7,10 @@ earlier split gave stays, so adding papers never moves a paper between training 
 from __future__ import annotations
 
 import hashlib
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 
 from tui.domain.example import Kind, Role
 from tui.domain.text import content_words
@@ -26,7 +27,10 @@ _ASKED = frozenset({Kind.QA})
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What a split looks at: `fact` is the same for wordings of one finding."""
+    """What a split looks at: `fact` is the same for wordings of one finding.
+
+    `sources` are papers that it quotes besides its own, e.g. to distract.
+    """
 
     id: str
     kind: Kind
@@ -34,6 +38,7 @@ class Item:
     fact: str
     question: str
     fixed: Role | None = None
+    sources: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,32 +60,41 @@ class RoleCount:
 
 @dataclass(frozen=True, slots=True)
 class SplitReport:
-    """Papers and examples per role, and what could not be done as asked."""
+    """Papers and examples per role, what could not be done as asked, and the papers kept away."""
 
     roles: dict[str, RoleCount] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    transfer_papers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """A role for every item, and remarks for the person who asked."""
+    """A role for every item, a side for every paper, and remarks for the person who asked.
+
+    `papers` says of each paper whether it is kept from training.
+    """
 
     roles: dict[str, Role]
     notes: tuple[str, ...]
+    papers: dict[str, bool] = field(default_factory=dict)
 
 
 def assign(
     items: Sequence[Item],
     settings: SplitSettings,
     previous: Mapping[str, Role] | None = None,
+    papers: Mapping[str, bool | None] | None = None,
 ) -> Assignment:
     """Roles for all items; `previous` are those of an earlier split with the same settings.
 
-    A paper with any transfer role is kept from training altogether; fixed roles are not touched.
+    `papers` are to be divided although no item is on them yet: those kept from training (True),
+    those trained on (False) and undecided ones. A paper with any transfer role is kept from
+    training altogether; fixed roles are not touched.
     """
     previous = previous or {}
     notes: list[str] = []
-    transfer = transfer_papers(items, settings, previous, notes)
+    known = dict(papers or {})
+    transfer = transfer_papers(items, settings, previous, notes, known)
     roles: dict[str, Role] = {}
     away = [item for item in items if item.paper in transfer]
     home = [item for item in items if item.paper not in transfer]
@@ -90,9 +104,13 @@ def assign(
     for item in items:
         if item.fixed is not None:
             roles[item.id] = item.fixed
+    _keep_quotes_apart(home, transfer, roles, notes)
     if items and Role.TRAIN not in roles.values():
         notes.append("Nothing is left to train on.")
-    return Assignment(roles, tuple(notes))
+    everything = {item.paper for item in items if item.paper} | known.keys()
+    return Assignment(
+        roles, tuple(notes), {paper: paper in transfer for paper in sorted(everything)}
+    )
 
 
 def transfer_papers(
@@ -100,10 +118,11 @@ def transfer_papers(
     settings: SplitSettings,
     previous: Mapping[str, Role],
     notes: list[str],
+    known: Mapping[str, bool | None],
 ) -> frozenset[str]:
     """Papers kept from training: fixed by import, set apart before, or drawn by seed now."""
-    papers = {item.paper for item in items if item.paper}
-    settled: dict[str, bool] = {}
+    papers = {item.paper for item in items if item.paper} | known.keys()
+    settled = {paper: side for paper, side in known.items() if side is not None}
     for item in items:
         role = item.fixed or previous.get(item.id)
         if item.paper and role is not None:
@@ -123,15 +142,48 @@ def transfer_papers(
                 "be measured."
             )
         return frozenset(chosen)
-    wanted = max(1, round(settings.transfer * len(papers)))
-    free = sorted(papers - settled.keys(), key=lambda paper: _draw(settings.seed, "paper", paper))
-    chosen.update(free[: max(0, wanted - len(chosen))])
+    wanted = max(1, round(settings.transfer * len(papers))) - len(chosen)
+    chosen.update(_drawn(papers - settled.keys(), wanted, items, settings.seed))
     if not chosen:
         notes.append(
             "Every paper is trained on already, so none is left for a transfer test: add papers, "
             "or split with another --seed to draw anew."
         )
     return frozenset(chosen)
+
+
+def _drawn(free: set[str], wanted: int, items: Sequence[Item], seed: int) -> list[str]:
+    """Papers by seed, in proportion from those with many questions and those with few.
+
+    A test needs questions, so papers without any come last.
+    """
+    questions = Counter(item.paper for item in items if item.kind in _ASKED)
+    order = sorted(free, key=lambda paper: _draw(seed, "paper", paper))
+    asked = [paper for paper in order if questions[paper]]
+    middle = median(questions[paper] for paper in asked) if asked else 0
+    many = [paper for paper in asked if questions[paper] > middle]
+    few = [paper for paper in asked if questions[paper] <= middle]
+    wanted = max(0, wanted)
+    of_many = round(wanted * len(many) / len(asked)) if asked else 0
+    first = [*many[:of_many], *few[: wanted - min(of_many, len(many))]]
+    rest = [paper for paper in (*asked, *order) if paper not in set(first)]
+    return [*first, *dict.fromkeys(rest)][:wanted]
+
+
+def _keep_quotes_apart(
+    home: Sequence[Item], transfer: frozenset[str], roles: dict[str, Role], notes: list[str]
+) -> None:
+    """What quotes a transfer paper beside its own is not trained on: it only watches."""
+    moved = 0
+    for item in home:
+        if roles[item.id] is Role.TRAIN and item.fixed is None and item.sources & transfer:
+            roles[item.id] = Role.VALIDATION
+            moved += 1
+    if moved:
+        notes.append(
+            f"{moved} examples quote papers that are kept for transfer, so they are not trained "
+            "on; split before composing them, and they will quote others."
+        )
 
 
 def _divide_transfer(
@@ -238,6 +290,30 @@ def _draw_wordings(
             if now[item.id] is Role.TRAIN and far:
                 now[item.id] = roles[item.id] = role
                 missing -= 1
+
+
+def siblings(item: Item, others: Iterable[Item], role: Role) -> list[str]:
+    """What may not be trained on once `item` has that role, by id.
+
+    Of a paper kept for transfer that is everything; for a memory test or validation it is what
+    asks nearly the same: other wordings of a finding have to be trained on, or nothing is tested.
+    """
+    if role.is_transfer:
+        away = {item.paper}
+        return [
+            other.id
+            for other in others
+            if other.id != item.id and (other.paper == item.paper or other.sources & away)
+        ]
+    words = frozenset(content_words(item.question))
+    return [
+        other.id
+        for other in others
+        if other.id != item.id
+        and other.paper == item.paper
+        and other.question
+        and len(words ^ frozenset(content_words(other.question))) < LEAST_DIFFERENCE
+    ]
 
 
 def _draw(seed: int, what: str, name: str) -> float:

@@ -259,12 +259,38 @@ class Store:
         )
         return {row["paper"]: Role(row["role"]).is_transfer for row in rows}
 
-    def set_roles(self, name: str, roles: Mapping[str, Role | None], asked: dict[str, Any]) -> None:
-        """Write the roles of a split and what was asked of it, all or nothing."""
+    def paper_sides(self, name: str) -> dict[str, bool]:
+        """Papers that a split has divided: whether each is kept from training."""
+        rows = self.connection.execute(
+            "SELECT paper, transfer FROM dataset_paper WHERE dataset = ?", (name,)
+        )
+        return {row["paper"]: bool(row["transfer"]) for row in rows}
+
+    def fix_roles(self, name: str, roles: Mapping[str, Role]) -> None:
+        """Give examples roles that a split leaves alone."""
+        with self._workspace.transaction() as connection:
+            connection.executemany(
+                "UPDATE example SET role = ?, role_fixed = 1 WHERE id = ? AND dataset = ?",
+                [(role.value, example, name) for example, role in roles.items()],
+            )
+
+    def set_roles(
+        self,
+        name: str,
+        roles: Mapping[str, Role],
+        papers: Mapping[str, bool],
+        asked: dict[str, Any],
+    ) -> None:
+        """Write the roles and sides of a split and what was asked of it, all or nothing."""
         with self._workspace.transaction() as connection:
             connection.executemany(
                 "UPDATE example SET role = ? WHERE id = ? AND role_fixed = 0",
-                [(role and role.value, example) for example, role in roles.items()],
+                [(role.value, example) for example, role in roles.items()],
+            )
+            connection.execute("DELETE FROM dataset_paper WHERE dataset = ?", (name,))
+            connection.executemany(
+                "INSERT INTO dataset_paper (dataset, paper, transfer) VALUES (?, ?, ?)",
+                [(name, paper, int(transfer)) for paper, transfer in papers.items()],
             )
             connection.execute(
                 "UPDATE dataset SET split = ? WHERE name = ?", (json.dumps(asked), name)
