@@ -231,7 +231,7 @@ def delete(
 
 
 def _services_if_any(workspace: Path | None) -> Services | None:
-    """The services of the workspace; None where there is none, for models belong to no workspace."""
+    """The services of the workspace; None where there is none: models belong to no workspace."""
     try:
         return services_of(workspace)
     except MissingError:
