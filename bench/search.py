@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import random
 import resource
+import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from tui.corpus import Corpus, store
-from tui.corpus.document import Extracted, Metadata, Span
-from tui.domain.paper import FileKind, Section, SectionKind
+from tui.corpus import Corpus
+from tui.corpus.identity import title_key
 from tui.storage.workspace import Workspace
 
 PASSAGES = 10
@@ -34,7 +35,10 @@ def vocabulary(chance: random.Random, size: int = 40_000) -> list[str]:
 
 
 def fill(workspace: Workspace, papers: int) -> None:
-    """Papers of Zipf-distributed words, stored as `corpus add` stores them."""
+    """Papers of Zipf-distributed words, as `corpus add` leaves them, straight into the tables.
+
+    In the order of the keys and in large transactions: a million passages in minutes.
+    """
     chance = random.Random(SEED)
     words = vocabulary(chance)
     weights = [1 / (rank + 10) for rank in range(len(words))]
@@ -44,24 +48,43 @@ def fill(workspace: Workspace, papers: int) -> None:
         start = chance.randrange(len(pool) - count)
         return " ".join(pool[start : start + count])
 
-    for begin in range(0, papers, 500):
-        with workspace.transaction() as db:
-            for number in range(begin, min(papers, begin + 500)):
-                parts = [text(150) for _ in range(PASSAGES)]
-                body, spans, start = "\n\n".join(parts), [], 0
-                for part in parts:
-                    spans.append(Span(start, start + len(part), "Results", 1, SectionKind.BODY))
-                    start += len(part) + 2
-                metadata = Metadata(
-                    f"{text(7)} {number}",
-                    (f"{text(1).title()} {text(1).title()}",),
-                    2000 + number % 25,
-                )
-                extracted = Extracted(
-                    metadata, body, (Section("Results", 0, len(body), 1),), tuple(spans), pages=8
-                )
-                row = store.FileRow(f"/library/{number}.pdf", FileKind.PDF, 1, 1, f"{number:064x}")
-                store.put_read(db, row, extracted)
+    db = workspace.connection()
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("PRAGMA cache_size = -400000")
+    for begin in range(0, papers, 10_000):
+        with workspace.transaction():
+            for number in range(begin, min(papers, begin + 10_000)):
+                one_paper(db, number, text)
+    db.execute("PRAGMA synchronous = NORMAL")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def one_paper(db: sqlite3.Connection, number: int, text: Callable[[int], str]) -> None:
+    key = f"p{number:06}"
+    title, venue = f"{text(7)} {number}", f"Journal of {text(1).title()}"
+    parts = [text(150) for _ in range(PASSAGES)]
+    body = "\n\n".join(parts)
+    db.execute(
+        "INSERT INTO paper (id, title, title_key, year, venue, pages, text, text_sha256, "
+        "text_file, page_starts, added_at) VALUES (?,?,?,?,?,8,?,?,?,'[]',?)",
+        (key, title, title_key(title), 2000 + number % 25, venue, body, f"{number:064x}",
+         f"/library/{number}.pdf", float(number)),
+    )  # fmt: skip
+    db.execute(
+        "INSERT INTO file (path, paper, kind, size, mtime_ns, sha256, status, seen_at) "
+        "VALUES (?,?,'pdf',1,1,?,'read',0)",
+        (f"/library/{number:06}.pdf", key, f"{number:064x}"),
+    )
+    authors = [(key, n, f"{text(1).title()} {text(1).title()}") for n in range(3)]
+    db.executemany("INSERT INTO author VALUES (?,?,?)", authors)
+    start, rows = 0, []
+    for position, part in enumerate(parts):
+        rows.append((f"{key}#{position}", key, position, "Results", "body", 1, start,
+                     start + len(part), part))  # fmt: skip
+        start += len(part) + 2
+    db.executemany("INSERT INTO passage VALUES (?,?,?,?,?,?,?,?,?)", rows)
+    db.execute("INSERT INTO section VALUES (?,0,'Results',1,'body',1,0,?)", (key, start))
+    db.execute("INSERT INTO change (paper) VALUES (?)", (key,))
 
 
 def report(name: str, times: list[float], wanted: float) -> None:

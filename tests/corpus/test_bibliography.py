@@ -68,3 +68,61 @@ def test_a_file_without_entries_is_refused(corpus: Corpus, folder: Path, text: s
         corpus.import_bibtex(write(folder, text))
     with pytest.raises(UsageError):
         corpus.import_bibtex(folder / "nowhere.bib")
+
+
+BEFORE = "@article{before, title={The one before}, year=2001}\n"
+AFTER = "@article{after, title={The one after}, year=2002}\n"
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "@article{bad, title={never closed\n",
+        '@article{bad, title="never closed, year=2000}\n',
+        "@article{bad, title={No comma} year={2000}}\n",
+        "@article{bad title={No key}}\n",
+        "@article{bad, year=2000}\n",
+        "@article{bad, title={}}\n",
+        "@article{bad, title=undefined # {}}\n",
+        "@article{bad",
+    ],
+)
+def test_a_broken_entry_costs_only_itself(corpus: Corpus, folder: Path, broken: str) -> None:
+    report = corpus.import_bibtex(write(folder, f"{BEFORE}{broken}\n{AFTER}"))
+    assert {paper.title for paper in corpus.papers()} >= {"The one before", "The one after"}
+    assert report.added + report.failed == report.entries
+    assert all(failure.reason for failure in report.failures)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        "@article{odd, title={" + "{" * 3000 + "deep" + "}" * 3000 + "}}\n",
+        "@article{odd, title={\\input{/etc/passwd} \\def\\x{\\x}\\x}}\n",
+        '@comment{jabref-meta: grouping:;}\n@preamble{"\\newcommand"}\n',
+        "@article(odd, title={In parentheses})\n",
+        "@article{odd, title={Mail me@home.org now}}\n",
+        "@article{odd, title={Ansi \x1b]52;c;x\x07 \u202e and [@click=app.quit]}}\n",
+        "junk @ @@ } { \n",
+    ],
+)
+def test_odd_entries_do_no_harm(corpus: Corpus, folder: Path, odd: str) -> None:
+    corpus.import_bibtex(write(folder, f"{BEFORE}{odd}{AFTER}"))
+    titles = [paper.title for paper in corpus.papers()]
+    assert {"The one before", "The one after"} <= set(titles)
+    assert not any(c in title for title in titles for c in "\x1b\x07\u202e")
+    assert not any("root:" in title for title in titles)
+
+
+def test_an_entry_takes_year_and_book_from_the_one_it_refers_to(
+    corpus: Corpus, folder: Path
+) -> None:
+    corpus.import_bibtex(
+        write(
+            folder,
+            "@inproceedings{a, title={A talk on pebbles}, crossref={p}}\n"
+            "@proceedings{p, title={Proceedings on Stones}, year=2001}\n",
+        )
+    )
+    talk = corpus.resolve("A talk on pebbles")
+    assert (talk.year, talk.venue) == (2001, "Proceedings on Stones")

@@ -31,20 +31,43 @@ def read(text: str) -> Document:
     logging.disable(logging.CRITICAL)
     library = bibtexparser.parse_string(text, append_middleware=[middlewares.NormalizeFieldKeys()])
     entries: list[Entry] = []
+    found: list[tuple[int, str, dict[str, str]]] = []
     for block in library.blocks[:_MOST_ENTRIES]:
+        if isinstance(block, model.DuplicateBlockKeyBlock | model.DuplicateFieldKeyBlock):
+            block = block.ignore_error_block  # noqa: PLW2901
         if isinstance(block, model.Entry):
-            entries.append(_entry(block))
-        elif isinstance(block, model.DuplicateBlockKeyBlock | model.DuplicateFieldKeyBlock):
-            original = block.ignore_error_block
-            if isinstance(original, model.Entry):
-                entries.append(_entry(original))
+            fields = {field.key: str(field.value) for field in block.fields}
+            found.append((len(entries), str(block.key), fields))
+            entries.append(Entry(str(block.key)))
         elif isinstance(block, model.ParsingFailedBlock):
             line = (block.start_line or 0) + 1
-            key = re.match(r"\s*@\w+\s*\{\s*([^,\s}]+)", block.raw or "")
+            named = re.match(r"\s*@\w+\s*\{\s*([^,\s}]+)", block.raw or "")
             entries.append(
-                Entry(key[1] if key else "", problem=f"line {line}: not a complete entry")
+                Entry(named[1] if named else "", problem=f"line {line}: not a complete entry")
             )
+    # An entry stands before the one it refers to.
+    parents = {key.lower(): fields for _, key, fields in reversed(found)}
+    for position, key, fields in found:
+        entries[position] = _guarded(key, fields, parents)
     return Document(Metadata(), (), bibliography=tuple(entries))
+
+
+def _guarded(key: str, fields: dict[str, str], parents: dict[str, dict[str, str]]) -> Entry:
+    """An entry, or why it is none: one that breaks the reader costs only itself."""
+    try:
+        if parent := parents.get(fields.get("crossref", "").lower()):
+            fields = {**_inherited(parent), **fields}
+        return _entry(key, fields)
+    except Exception as error:
+        return Entry(key, problem=f"the entry cannot be read ({type(error).__name__})")
+
+
+def _inherited(parent: dict[str, str]) -> dict[str, str]:
+    """What an entry takes from the one it refers to; that one's title is the book's."""
+    taken: dict[str, str] = {name: parent[name] for name in ("year", "date") if name in parent}
+    if "title" in parent:
+        taken["booktitle"] = parent["title"]
+    return taken
 
 
 def _of_json(text: str) -> list[Entry]:
@@ -61,9 +84,10 @@ def _of_json(text: str) -> list[Entry]:
     return csl.entries(document)
 
 
-def _entry(block: object) -> Entry:
-    fields = {field.key: str(field.value) for field in block.fields}  # type: ignore[attr-defined]
-    key = str(block.key)  # type: ignore[attr-defined]
+def _entry(key: str, fields: dict[str, str]) -> Entry:
+    for name, told in fields.items():
+        if following := _missing_comma(told):
+            return Entry(key, problem=f"a comma is missing between {name} and {following}")
 
     def value(*names: str) -> str:
         return next((plain(fields[name]) for name in names if fields.get(name)), "")
@@ -89,13 +113,29 @@ def _entry(block: object) -> Entry:
     )
 
 
+def _missing_comma(value: str) -> str:
+    """The field that a value ran into: `{One} year = {2000` holds two."""
+    if not value.startswith("{"):
+        return ""
+    depth = 0
+    for match in re.finditer(r"\\.|[{}]", value, re.DOTALL):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if depth == 0:
+            following = re.match(r"\s+([A-Za-z][\w-]*)\s*=\s*[{\"\d]", value[match.end() :])
+            return following[1] if following else ""
+    return ""
+
+
 def plain(value: str) -> str:
     """A field's value as plain words: accents composed, braces and commands gone."""
     if _ACCENTED.search(value):
         from pylatexenc.latex2text import LatexNodes2Text
 
         converter = LatexNodes2Text(math_mode="verbatim", keep_braced_groups=False)
-        value = converter.latex_to_text(value[:50_000], tolerant_parsing=True)
+        try:
+            value = converter.latex_to_text(value[:50_000], tolerant_parsing=True)
+        except (RecursionError, ValueError, IndexError, AttributeError, TypeError):
+            value = re.sub(r"\\[a-zA-Z]+\*?|[\\{}]", " ", value)
     return " ".join(value.split())
 
 

@@ -31,6 +31,8 @@ VERSION = 1
 _STATE = "papertune.json"
 _HEAP = 64 * 1024 * 1024
 _BATCH = 200
+# A commit costs several syncs; what was added is found after this many seconds at the latest.
+_COMMIT_SECONDS = 4.0
 _MOST_GROUPS = 200_000
 
 Answer = TypeVar("Answer")
@@ -290,16 +292,21 @@ class SearchIndex:
                 self._discard()
                 raise BlockingIOError from None
             self._mark(position)
-            while rows := self._changes(position):
+            due = time.monotonic() + _COMMIT_SECONDS
+            rows = self._changes(position)
+            while rows:
                 for _, paper in rows:
                     writer.delete_documents_by_term("paper", paper)
                     for document in self._documents(paper):
                         writer.add_document(tantivy.Document.from_dict(document, self._schema))
-                writer.commit()
                 position = rows[-1][0]
-                self._mark(position)
-                if step:
-                    step()
+                rows = self._changes(position)
+                if not rows or time.monotonic() >= due:
+                    writer.commit()
+                    self._mark(position)
+                    due = time.monotonic() + _COMMIT_SECONDS
+                    if step:
+                        step()
             writer.wait_merging_threads()
         return True
 
