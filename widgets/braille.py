@@ -15,7 +15,7 @@ class Curve:
     """A named line through (x, y) points in x order; y that is not finite breaks it."""
 
     name: str
-    points: tuple[tuple[float, float], ...]
+    points: Sequence[tuple[float, float]]
     marks: bool = False
     """Draw each point as a cross as well: few measured points must be told from a line."""
 
@@ -53,14 +53,24 @@ _SMALLEST = 1e-4
 
 
 def frame(
-    curves: Sequence[Curve], *, log: bool = False, right: float | None = None
+    curves: Sequence[Curve],
+    *,
+    log: bool = False,
+    right: float | None = None,
+    window: tuple[float, float] | None = None,
 ) -> Frame | None:
     """The frame that holds every finite point; None where there is none.
 
-    `right` extends the x axis, e.g. to the planned number of steps.
+    `right` extends the x axis, e.g. to the planned number of steps; `window` shows a part of it.
     """
-    xs = [x for curve in curves for x, y in curve.points if math.isfinite(y)]
-    ys = [y for curve in curves for _, y in curve.points if math.isfinite(y)]
+    low_x, high_x = window or (-math.inf, math.inf)
+    seen = [
+        (x, y)
+        for curve in curves
+        for x, y in curve.points
+        if math.isfinite(y) and low_x <= x <= high_x
+    ]
+    xs, ys = [x for x, _ in seen], [y for _, y in seen]
     if not ys:
         return None
     low, high = min(ys), max(ys)
@@ -70,7 +80,7 @@ def frame(
         low = min(0.0, low)
     if low == high:
         high = low + 1.0
-    return Frame((min(xs), max(*xs, right or 0.0)), (low, high), log)
+    return Frame(window or (min(xs), max(*xs, right or 0.0)), (low, high), log)
 
 
 def draw(curves: Sequence[Curve], view: Frame, width: int, height: int) -> list[list[Cell | None]]:
