@@ -53,8 +53,7 @@ class Checkpoints:
 
     def last(self) -> int | None:
         """The step of the newest whole checkpoint."""
-        whole = [step for step in self._steps() if self._seal(step) is not None]
-        return max(whole, default=None)
+        return max(self.whole(), default=None)
 
     def tokens(self, step: int) -> int:
         """Tokens that had been trained on when the checkpoint was written."""
@@ -72,10 +71,14 @@ class Checkpoints:
         """Note the best step; called after its checkpoint is sealed."""
         atomic.write_json(self.root / _BEST, asdict(best))
 
-    def prune(self) -> None:
-        """Remove all but the newest whole checkpoint and the best one."""
+    def whole(self) -> list[int]:
+        """The steps of all whole checkpoints."""
+        return sorted(step for step in self._steps() if self._seal(step) is not None)
+
+    def prune(self, chosen: int | None = None) -> None:
+        """Remove all but the newest whole checkpoint, the best one and the one `chosen`."""
         best = self.best()
-        kept = {self.last(), best.step if best else None}
+        kept = {self.last(), best.step if best else None, chosen}
         for step in self._steps():
             if step not in kept:
                 shutil.rmtree(self.folder(step), ignore_errors=True)

@@ -7,6 +7,7 @@ safetensors only, and no code from a repository runs.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,11 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from tui.domain.errors import UsageError
 from tui.engine.training.fused import fuse
+from tui.engine.training.ranks import Ranks
 from tui.formats.labels import Encoded
+from tui.text import visible
 
 # Tokens that go through the model at once. A batch of more is cut into parts whose gradients add
 # up to the same: memory then depends on this and not on the batch or the length of its rows.
@@ -46,8 +50,13 @@ class Measured:
 
 
 def pick_device() -> torch.device:
-    """A GPU when there is one (`CUDA_VISIBLE_DEVICES` is respected), else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """A GPU when there is one (`CUDA_VISIBLE_DEVICES` is respected), else the CPU.
+
+    Of several, each process that torchrun started on a machine has its own.
+    """
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
 
 
 def pick_dtype(device: torch.device) -> torch.dtype:
@@ -71,12 +80,16 @@ def load(folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
     return model.to(device)
 
 
-def add_lora(model: Any, rank: int, alpha: int) -> PeftModel:
-    """LoRA on all linear layers but the head; its weights are fp32 whatever the base's."""
+def add_lora(model: Any, rank: int, alpha: int, modules: Sequence[str] = ()) -> PeftModel:
+    """LoRA on the layers named, or on all linear ones but the head; fp32 whatever the base's.
+
+    Raises UsageError for a name that no linear layer of the model has.
+    """
+    _check_names(model, modules)
     config = LoraConfig(
         r=rank,
         lora_alpha=alpha,
-        target_modules="all-linear",
+        target_modules=list(modules) if modules else "all-linear",
         lora_dropout=0.0,
         bias="none",
         task_type="CAUSAL_LM",
@@ -84,6 +97,19 @@ def add_lora(model: Any, rank: int, alpha: int) -> PeftModel:
     tuned = get_peft_model(model, config)
     fuse(tuned)
     return tuned
+
+
+def _check_names(model: Any, modules: Sequence[str]) -> None:
+    linear = {
+        name for name, layer in model.named_modules() if isinstance(layer, torch.nn.Linear)
+    } - {"lm_head"}
+    for wanted in modules:
+        if not any(name == wanted or name.endswith(f".{wanted}") for name in linear):
+            last = sorted({name.rpartition(".")[2] for name in linear})
+            raise UsageError(
+                f"The model has no linear layer '{visible(wanted)}' that could be trained.",
+                f"Its layers are: {', '.join(last)}.",
+            )
 
 
 def parts(rows: Sequence[Encoded], device: torch.device) -> list[Batch]:
@@ -129,26 +155,38 @@ def _head_at(model: Any, wanted: torch.Tensor) -> Iterator[None]:
     def select(_: torch.nn.Module, inputs: tuple[torch.Tensor]) -> tuple[torch.Tensor]:
         return (inputs[0][:, :-1][wanted],)
 
-    hook = model.get_output_embeddings().register_forward_pre_hook(select)
+    plain = getattr(model, "module", model)  # within what averages gradients over processes
+    hook = plain.get_output_embeddings().register_forward_pre_hook(select)
     try:
         yield
     finally:
         hook.remove()
 
 
-def evaluate(model: Any, rows: Sequence[Encoded], device: torch.device) -> tuple[float, float]:
-    """Mean loss in nats per label token, and the share of label tokens predicted right."""
+def evaluate(
+    model: Any,
+    rows: Sequence[Encoded],
+    device: torch.device,
+    ranks: Ranks = Ranks(),  # noqa: B008  it is frozen
+) -> tuple[float, float]:
+    """Mean loss in nats per label token, and the share of label tokens predicted right.
+
+    Several processes measure a part of the rows each.
+    """
+    model = getattr(model, "module", model)
     was_training = model.training
     model.eval()
     loss = right = 0.0
     labels = 0
     try:
         with torch.inference_mode():
-            for batch in parts(rows, device):
+            for batch in parts(ranks.share(rows), device):
                 measured = measure(model, batch, count_right=True)
                 loss += float(measured.loss)
                 right += float(measured.right)
                 labels += measured.labels
     finally:
         model.train(was_training)
+    loss, right, counted = ranks.sums(loss, right, labels)
+    labels = round(counted)
     return (loss / labels, right / labels) if labels else (math.nan, math.nan)

@@ -15,6 +15,7 @@ from tui.domain.job import LossPoint
 from tui.engine.training.checkpoints import Best, Checkpoints
 from tui.engine.training.faults import not_finite
 from tui.engine.training.model import evaluate
+from tui.engine.training.ranks import Ranks
 from tui.engine.training.report import Report
 from tui.engine.training.spec import JobSpec
 from tui.formats.labels import Encoded
@@ -51,12 +52,15 @@ class Record(TrainerCallback):  # type: ignore[misc]
         checkpoints: Checkpoints,
         validation: Sequence[Validation],
         interrupted: Callable[[], bool],
+        ranks: Ranks,
     ) -> None:
         self._spec, self._steps, self._report = spec, steps, report
         self._checkpoints, self._validation = checkpoints, validation
         self._interrupted = interrupted
         self._evaluate_at = set(evaluation_steps(steps))
-        self._best = checkpoints.best()
+        self._ranks = ranks
+        self._best = ranks.same(checkpoints.best())
+        self.was_interrupted = False
         self._point = LossPoint(step=0, at=0.0)
         self._accuracy: dict[str, float] = {}
         self._step = self._tokens = self._session_tokens = self._session_steps = 0
@@ -103,15 +107,20 @@ class Record(TrainerCallback):  # type: ignore[misc]
     ) -> TrainerControl:
         """Measure validation where it is due, and ask for a checkpoint."""
         control.should_log = True
-        late = time.monotonic() - self._saved > _CHECKPOINT_SECONDS
+        late, interrupted, finish = self._ranks.any(
+            time.monotonic() - self._saved > _CHECKPOINT_SECONDS,
+            self._interrupted(),
+            self._report.asked_to_finish,
+        )
         if state.global_step in self._evaluate_at:
             self._evaluate(named["model"], args.device)
             control.should_save = True
             control.should_training_stop |= self.patience_ended
-        elif late or self._interrupted():
+        elif late or interrupted or finish:
             control.should_save = True
-        if self._interrupted():
+        if interrupted or finish:
             control.should_training_stop = True
+        self.was_interrupted = interrupted
         return control
 
     def finish_step(self, grad_norm: float) -> None:
@@ -137,12 +146,15 @@ class Record(TrainerCallback):  # type: ignore[misc]
         self, _args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:
         """Seal the checkpoint that was just written; only then are older ones removed."""
+        self._ranks.wait()
+        self._saved = time.monotonic()
+        if not self._ranks.first:
+            return
         self._report.flush()  # first: nothing measures these steps again once the seal is there
         self._checkpoints.seal(state.global_step, self._tokens)
         if self._best is not None:
             self._checkpoints.remember(self._best)
-        self._checkpoints.prune()
-        self._saved = time.monotonic()
+        self._checkpoints.prune(self._report.chosen)
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         """Time is counted from here."""
@@ -152,7 +164,7 @@ class Record(TrainerCallback):  # type: ignore[misc]
         losses: dict[str, float] = {}
         for validation in self._validation:
             rows = validation.rows[:_VALIDATION_ROWS]
-            losses[validation.file_id], share = evaluate(model, rows, device)
+            losses[validation.file_id], share = evaluate(model, rows, device, self._ranks)
             if math.isfinite(share):
                 self._accuracy[validation.file_id] = share
         self._point.validation.update(losses)

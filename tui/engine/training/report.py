@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 
 from tui.domain.job import JobStatus, LossPoint
+from tui.engine.training.ranks import Ranks
 from tui.storage import atomic
 
 _STATUS_SECONDS = 1.0
@@ -25,11 +26,15 @@ class Report:
     """Status, measured points and the wish to stop, as files of one job.
 
     Safe to use from several threads; after `close_with` nothing is written any more, so a thread
-    that is stopped half-way cannot overwrite how the job ended.
+    that is stopped half-way cannot overwrite how the job ended. Of several `ranks` the first one
+    writes; the others only look.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, ranks: Ranks = Ranks()) -> None:  # noqa: B008  it is frozen
         self.folder = folder
+        self._ranks = ranks
+        self._began = time.monotonic()
+        self._before = _seconds(folder / "took.json")
         self._lock = threading.RLock()
         self._state: dict[str, Any] = {"status": JobStatus.RUNNING.value, "step": 0, "message": ""}
         self._written = 0.0
@@ -39,6 +44,8 @@ class Report:
 
     def announce(self) -> None:
         """Note which process works here, so that any server finds it again."""
+        if not self._ranks.first:
+            return
         process = psutil.Process()
         atomic.write_json(
             self.folder / "worker.json",
@@ -53,6 +60,19 @@ class Report:
     def asked_to_stop(self) -> bool:
         """Whether somebody left the cancel file."""
         return (self.folder / "cancel").exists()
+
+    @property
+    def asked_to_finish(self) -> bool:
+        """Whether somebody wants the job to end here, with what it has."""
+        return (self.folder / "finish").exists()
+
+    @property
+    def chosen(self) -> int | None:
+        """The step whose checkpoint a person has chosen to keep."""
+        try:
+            return int(json.loads((self.folder / "keep.json").read_bytes())["step"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def say(self, message: str, **state: Any) -> None:
         """Tell at once what is being done."""
@@ -84,6 +104,9 @@ class Report:
         with self._lock:
             if self._closed or not self._pending:
                 return
+            if not self._ranks.first:
+                self._pending.clear()
+                return
             _append(self.folder / "metrics.jsonl", b"".join(self._pending))
             self._pending.clear()
             self._flushed = time.monotonic()
@@ -111,8 +134,21 @@ class Report:
         with self._lock:
             if self._closed or not (force or time.monotonic() - self._written >= _STATUS_SECONDS):
                 return
-            atomic.write_json(self.folder / "status.json", self._state | {"at": time.time()})
+            if self._ranks.first:
+                atomic.write_json(self.folder / "status.json", self._state | {"at": time.time()})
+                took = (time.monotonic() - self._began) * self._ranks.size
+                atomic.write_json(
+                    self.folder / "took.json", {"device_seconds": round(self._before + took, 2)}
+                )
             self._written = time.monotonic()
+
+
+def _seconds(path: Path) -> float:
+    """Device seconds that workers of this job took before."""
+    try:
+        return float(json.loads(path.read_bytes())["device_seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0.0
 
 
 def _told(value: Any) -> bool:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import math
-import shutil
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,30 +16,34 @@ from tui.engine.training import model as lora
 from tui.engine.training.checkpoints import Checkpoints
 from tui.engine.training.convert import ensure_weights
 from tui.engine.training.data import Plan, Rows, load
-from tui.engine.training.lora_gguf import AdapterError, write_gguf_adapter
+from tui.engine.training.export import export
+from tui.engine.training.ranks import Ranks
 from tui.engine.training.record import Record, Validation
 from tui.engine.training.report import Report
 from tui.engine.training.spec import JobSpec
 from tui.engine.training.trainer import LoraTrainer, Showings, arguments
 from tui.formats.tokenizer import ModelTokenizer
-from tui.storage import atomic
-
-_ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
-def train(spec: JobSpec, report: Report, interrupted: Callable[[], bool]) -> str:
+def train(
+    spec: JobSpec,
+    report: Report,
+    interrupted: Callable[[], bool],
+    ranks: Ranks = Ranks(),  # noqa: B008  it is frozen
+) -> str | None:
     """Train and leave `adapter/` in the job's folder; returns a sentence on what was trained.
 
-    Goes on from the last whole checkpoint if there is one. When `interrupted` becomes true it
-    stops after the step with a checkpoint and returns nothing.
+    Goes on from the last whole checkpoint if there is one. When `interrupted` becomes true in any
+    of the `ranks` it stops after the step with a checkpoint and returns None.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     warnings.filterwarnings("ignore", category=FutureWarning)
-    if spec.threads:
+    if spec.threads and ranks.size == 1:
         torch.set_num_threads(spec.threads)
+    ranks.join()
     report.say("Preparing the model's weights (once for each model).")
-    folder = ensure_weights(spec.model_dir)
+    folder = ranks.same(ensure_weights(spec.model_dir) if ranks.first else None)
     report.say("Reading the examples.")
     tokenizer = ModelTokenizer.from_folder(spec.model_dir)
     rows = load(spec.train, tokenizer, spec.seq_len)
@@ -54,20 +56,32 @@ def train(spec: JobSpec, report: Report, interrupted: Callable[[], bool]) -> str
     steps = spec.steps or max(1, math.ceil(spec.epochs * len(rows.rows) / spec.batch_size))
     report.say("Loading the model.", steps=steps, **_counts(rows))
     trainer, record, checkpoints = _build(
-        spec, steps, rows, validation, tokenizer, folder, report, interrupted
+        spec, steps, rows, validation, tokenizer, folder, report, interrupted, ranks
     )
-    last = checkpoints.last()
+    last = ranks.same(checkpoints.last())
     if last is not None:
         record.resume(last)
     report.say("Starting to train." if last is None else f"Going on after step {last}.")
-    if last is None or (last < steps and not record.patience_ended):
+    done = record.patience_ended or report.asked_to_finish
+    if last is None or (last < steps and not ranks.same(done)):
         trainer.train(
             resume_from_checkpoint=None if last is None else str(checkpoints.folder(last))
         )
-        if interrupted():
-            return ""
+        if record.was_interrupted:
+            return None
     report.say("Writing the adapter.", step=record.step, train_tokens=record.tokens)
-    return _finish(spec, report.folder, checkpoints, tokenizer, folder)
+    message = ""
+    if ranks.first:
+        best, last, chosen = checkpoints.best(), checkpoints.last(), report.chosen
+        step = chosen if chosen in checkpoints.whole() else best.step if best else last
+        if step is None:
+            raise RuntimeError("the training left no whole checkpoint")
+        note = export(spec.model_dir, checkpoints, step, report.folder / "adapter")
+        said = "chosen" if step == chosen else "best"
+        message = f"The {said} checkpoint is that of step {step}." if step != last else ""
+        message = f"{message} {note}".strip() or "Done."
+    ranks.leave()
+    return message
 
 
 def _build(
@@ -79,23 +93,26 @@ def _build(
     folder: Path,
     report: Report,
     interrupted: Callable[[], bool],
+    ranks: Ranks,
 ) -> tuple[LoraTrainer, Record, Checkpoints]:
     root = report.folder / "checkpoints"
     root.mkdir(exist_ok=True)
     checkpoints = Checkpoints(root)
-    checkpoints.prune()
+    if ranks.first:
+        checkpoints.prune(report.chosen)
     settings = arguments(spec, steps, root)
     device = lora.pick_device()
     model = lora.load(folder, device, lora.pick_dtype(device))
     set_seed(spec.seed)
-    tuned = lora.add_lora(model, spec.rank, spec.alpha)
-    record = Record(spec, steps, report, checkpoints, validation, interrupted)
+    tuned = lora.add_lora(model, spec.rank, spec.alpha, spec.target_modules)
+    record = Record(spec, steps, report, checkpoints, validation, interrupted, ranks)
     plan = Plan(rows.rows, steps=steps, batch_size=spec.batch_size, seed=spec.seed)
     trainer = LoraTrainer(
         Showings(rows.rows, spec, tokenizer),
         plan,
         record,
         spec.plus_ratio,
+        ranks,
         model=tuned,
         args=settings,
     )
@@ -109,51 +126,3 @@ def _counts(rows: Rows) -> dict[str, Any]:
         "truncated": rows.truncated,
         "skipped": rows.skipped + rows.silent,
     }
-
-
-def _finish(
-    spec: JobSpec, job: Path, checkpoints: Checkpoints, tokenizer: ModelTokenizer, base: Path
-) -> str:
-    """Make `adapter/` from the best checkpoint, or the last where nothing was validated."""
-    best, last = checkpoints.best(), checkpoints.last()
-    step = best.step if best else last
-    if step is None:
-        raise RuntimeError("the training left no whole checkpoint")
-    card = _read(spec.model_dir / "papertune.json")
-    temporary = job / ".adapter.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
-    for name in _ADAPTER_FILES:
-        shutil.copyfile(checkpoints.folder(step) / name, temporary / name)
-    settings = _read(temporary / "adapter_config.json")
-    # The path of this machine means nothing elsewhere and tells whose home it is.
-    settings["base_model_name_or_path"] = card.get("id", spec.model_dir.name)
-    atomic.write_json(temporary / "adapter_config.json", settings)
-    note = ""
-    try:
-        write_gguf_adapter(temporary, _read(base / "config.json"), temporary / "adapter.gguf")
-    except AdapterError as error:
-        note = f" {error.message}"
-    atomic.write_json(
-        temporary / "papertune.json",
-        {
-            "base": card.get("id", spec.model_dir.name),
-            "base_sha256": card.get("sha256", ""),
-            "template_sha256": tokenizer.template.sha256,
-            "step": step,
-            "memory_loss": best.loss if best else None,
-        },
-    )
-    shutil.rmtree(job / "adapter", ignore_errors=True)
-    temporary.rename(job / "adapter")
-    atomic.sync_directory(job)
-    chosen = f"The best checkpoint is that of step {step}." if best and step != last else ""
-    return (chosen + note).strip() or "Done."
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        value: dict[str, Any] = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        return {}
-    return value

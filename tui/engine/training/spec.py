@@ -40,7 +40,9 @@ class JobSpec:
     `seq_len` is in tokens. `word_dropout` is the share of times that a question is shown with
     most of its words left out. `plus_ratio` multiplies the learning rate of LoRA's B matrices
     (LoRA+, arXiv 2402.12354). `patience` evaluations without a better memory loss end the job
-    early; None: never.
+    early; None: never. `target_modules` names the layers that get LoRA; empty: all linear ones but
+    the head. `gradient_checkpointing` computes activations twice to keep fewer in memory.
+    `batch_size` is that of a step, however many processes share it.
     """
 
     job: str
@@ -61,6 +63,8 @@ class JobSpec:
     plus_ratio: float = 1.0
     patience: int | None = None
     threads: int | None = None
+    target_modules: tuple[str, ...] = ()
+    gradient_checkpointing: bool = False
 
     @staticmethod
     def read(folder: Path) -> JobSpec:
@@ -106,6 +110,8 @@ def _spec(document: dict[str, Any], model_dir: Path, defaults: dict[str, Any]) -
         plus_ratio=float(options.get("lora_plus_ratio", 1.0)),
         patience=None if patience is None else int(patience),
         threads=None if threads is None else max(1, int(threads)),
+        target_modules=tuple(map(str, options.get("target_modules") or ())),
+        gradient_checkpointing=bool(options.get("gradient_checkpointing", False)),
     )
     if not spec.train or min(spec.batch_size, spec.rank, spec.seq_len, spec.steps or 1) < 1:
         raise ValueError("it needs a training file, and sizes of at least 1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from transformers import PrinterCallback, Trainer, TrainingArguments
 
 from tui.engine.training import model as lora
 from tui.engine.training.data import Draw, Plan, Row, shown
+from tui.engine.training.ranks import Ranks
 from tui.engine.training.record import Record
 from tui.engine.training.spec import JobSpec
 from tui.formats.labels import Encoded
@@ -47,11 +49,18 @@ class LoraTrainer(Trainer):  # type: ignore[misc]
     """
 
     def __init__(
-        self, showings: Showings, plan: Plan, record: Record, plus_ratio: float, **named: Any
+        self,
+        showings: Showings,
+        plan: Plan,
+        record: Record,
+        plus_ratio: float,
+        ranks: Ranks,
+        **named: Any,
     ) -> None:
         super().__init__(train_dataset=showings, callbacks=[record], **named)
         self.remove_callback(PrinterCallback)
         self._plan, self._record, self._plus_ratio = plan, record, plus_ratio
+        self._ranks = ranks
 
     def create_optimizer(self, *_: Any, **__: Any) -> torch.optim.Optimizer:
         """AdamW; LoRA's B matrices, which start at zero, learn `plus_ratio` times faster."""
@@ -91,7 +100,9 @@ class LoraTrainer(Trainer):  # type: ignore[misc]
         loader = DataLoader(
             self.train_dataset, batch_sampler=self._plan, collate_fn=lambda rows: {"rows": rows}
         )
-        return self.accelerator.prepare_data_loader(loader)
+        # Every process sees every batch and computes its part of it: a step is then the same one
+        # however many share it.
+        return loader if self._ranks.size > 1 else self.accelerator.prepare_data_loader(loader)
 
     def training_step(self, model: Any, inputs: dict[str, Any], *_: Any) -> torch.Tensor:
         """Forward and backward in parts; the loss is the mean over the batch's label tokens."""
@@ -99,13 +110,20 @@ class LoraTrainer(Trainer):  # type: ignore[misc]
         rows: list[Encoded] = inputs["rows"]
         labels = sum(row.labels for row in rows)
         total = torch.zeros((), device=self.args.device)
-        for part in lora.parts(rows, self.args.device):
-            with self.compute_loss_context_manager():
-                loss = lora.measure(model, part, count_right=False).loss / labels
-            self.accelerator.backward(loss)
+        mine = lora.parts(self._ranks.share(rows) or rows[:1], self.args.device)
+        # Without a row of its own a process takes part with a loss that counts for nothing.
+        share = float(self._ranks.rank < len(rows))
+        for part in mine:
+            last = part is mine[-1]
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                with self.compute_loss_context_manager():
+                    loss = share * lora.measure(model, part, count_right=False).loss / labels
+                # Gradients are averaged over the processes, and ought to be summed.
+                self.accelerator.backward(loss * self._ranks.size)
             total += loss.detach()
         rate = self.optimizer.param_groups[0]["lr"]
-        self._record.trained(float(total), rate, sum(len(row.input_ids) for row in rows))
+        whole = self._ranks.sums(float(total))[0]
+        self._record.trained(whole, rate, sum(len(row.input_ids) for row in rows))
         return total
 
     def log(self, logs: dict[str, float], *_: Any) -> None:
@@ -141,6 +159,9 @@ def arguments(spec: JobSpec, steps: int, folder: Path) -> TrainingArguments:
         report_to="none",
         disable_tqdm=True,
         remove_unused_columns=False,
+        ddp_find_unused_parameters=False,
+        gradient_checkpointing=spec.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         dataloader_pin_memory=device.type == "cuda",
         torch_empty_cache_steps=None,
     )

@@ -20,6 +20,7 @@ from typing import BinaryIO
 from tui.domain.job import JobStatus
 from tui.engine.training.checkpoints import Checkpoints
 from tui.engine.training.faults import sentence
+from tui.engine.training.ranks import Ranks
 from tui.engine.training.report import Report
 from tui.engine.training.spec import JobSpec
 
@@ -45,13 +46,14 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write("usage: python -m tui.engine.training.worker JOBDIR (with a spec.json)\n")
         return USAGE
     folder = Path(arguments[0]).resolve()
+    ranks = Ranks.of_environment()
     with (folder / "worker.lock").open("ab") as lock:
-        if not _alone(lock):
+        if ranks.first and not _alone(lock):
             sys.stderr.write("Another worker has this job.\n")
             return DONE
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        return _work(folder)
+        return _work(folder, ranks)
 
 
 def _alone(lock: BinaryIO) -> bool:
@@ -65,20 +67,20 @@ def _alone(lock: BinaryIO) -> bool:
     return True
 
 
-def _work(folder: Path) -> int:
-    report = Report(folder)
+def _work(folder: Path, ranks: Ranks) -> int:
+    report = Report(folder, ranks)
     watch = _Watch(report)
     try:
         report.announce()
         watch.start()
         report.say("Starting.")
         spec = JobSpec.read(folder)
-        if spec.threads:
+        if spec.threads and ranks.size == 1:
             os.environ["OMP_NUM_THREADS"] = str(spec.threads)
         from tui.engine.training.run import train
 
-        message = train(spec, report, watch.interrupted.is_set)
-        if watch.interrupted.is_set():
+        message = train(spec, report, watch.interrupted.is_set, ranks)
+        if message is None:
             report.close_with(None, "Interrupted; it goes on from its last checkpoint.")
             return INTERRUPTED
         report.close_with(JobStatus.SUCCESS, message, seconds_left=0)
