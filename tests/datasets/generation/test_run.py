@@ -5,153 +5,29 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.datasets.conftest import finding
+from tests.datasets.generation.conftest import FOUND, Author, collect
 from tests.datasets.library import PaperShelf
-from tests.mistral.faults import Answer, FaultServer, Request, answer, completion
+from tests.mistral.faults import FaultServer, answer
 from tui.datasets import Datasets
 from tui.datasets.generation import (
     GenerationEvent,
-    GenerationFinished,
     Generator,
     QuestionType,
-    Written,
 )
 from tui.domain.errors import NotFoundError, UsageError
 from tui.domain.example import Kind, Status
 from tui.domain.paper import Paper
 from tui.domain.usage import Amount
-from tui.mistral import Endpoints, Ledger, RetryPolicy
-from tui.mistral.privacy import ConsentNeeded, Gate, PrivateTextError
-from tui.settings import Credentials, EndpointSettings, SecretStr, Settings
+from tui.mistral.privacy import ConsentNeeded, PrivateTextError
 from tui.storage.workspace import Workspace
-
-CHAT = "/v1/chat/completions"
-FOUND = re.compile(r"We found that substance (\d)x(\d) melts at (\d+) kelvin\.")
-
-
-class Engine:
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def address(self) -> tuple[str, SecretStr] | None:
-        return self.url, SecretStr("token")
-
-
-class Author:
-    """Writes a good pair about each finding it is shown; a test changes what it says."""
-
-    def __init__(self) -> None:
-        self.shown: list[str] = []
-        self.change: Callable[[dict[str, Any]], Any] = lambda pair: pair
-
-    def __call__(self, request: Request) -> Answer:
-        body = request.json()
-        asked = body["messages"][0]["content"]
-        self.shown.append(asked)
-        match = FOUND.search(asked)
-        pair: dict[str, Any] = {
-            "quote": "This is the abstract of a paper, which is about fens.",
-            "question": "What is the abstract about?",
-            "answer": "It is about fens and resins.",
-            "key_phrase": "fens",
-            "wordings": [],
-        }
-        if match:
-            paper, number, kelvin = match.groups()
-            name = f"substance {paper}x{number}"
-            pair = {
-                "quote": match[0],
-                "question": f"At what temperature does {name} melt?",
-                "answer": f"It melts at {kelvin} kelvin.",
-                "key_phrase": f"{kelvin} kelvin",
-                "wordings": [f"How warm must one make {name} until the whole is liquid?"],
-            }
-        said = self.change(pair)
-        if isinstance(said, Answer):
-            return said
-        return answer(completion(said if isinstance(said, str) else json.dumps(said)))
-
-
-@pytest.fixture
-def library() -> PaperShelf:
-    """Four papers with five findings each, and references that nobody is asked about."""
-    shelf = PaperShelf()
-    for n in range(4):
-        findings = [finding(n, k) for k in range(5)]
-        references = "References\n[1] Somebody, Something long enough to be a passage, 1999."
-        shelf.add(Paper(f"p{n}", f"Paper number {n}"), [*findings, references])
-    return shelf
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[FaultServer]:
-    server = FaultServer()
-    await server.start()
-    yield server
-    await server.stop()
-
-
-@pytest.fixture
-def author(server: FaultServer) -> Author:
-    author = Author()
-    server.on("POST", CHAT, author)
-    return author
-
-
-@pytest.fixture
-def private() -> set[str]:
-    return set()
-
-
-@pytest.fixture
-async def generator(
-    workspace: Workspace,
-    library: PaperShelf,
-    datasets: Datasets,
-    server: FaultServer,
-    author: Author,
-    private: set[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AsyncIterator[Generator]:
-    policy = RetryPolicy(attempts=2, first=0.0, longest=0.0)
-    monkeypatch.setattr("tui.mistral.http.RetryPolicy", lambda: policy)
-    settings = Settings(
-        endpoints={
-            "lab": EndpointSettings(server.url),
-            "friends": EndpointSettings(server.url, trusted=True),
-        },
-        consented=("lab", "friends"),
-    )
-    ledger = Ledger(tmp_path / "usage.jsonl")
-    endpoints = Endpoints(settings, Credentials(tmp_path / "keys", {}), Engine(server.url), ledger)
-
-    def kept(ids: Collection[str]) -> Collection[str]:
-        return private.intersection(ids)
-
-    gate = Gate(settings, kept, lambda _: None)
-    yield Generator(workspace, library, datasets, endpoints, gate)
-    await endpoints.aclose()
-
-
-async def collect(
-    generator: Generator, kind: Kind = Kind.QA, **options: Any
-) -> tuple[list[Written], GenerationFinished]:
-    options = {"wordings": 2, **options}
-    written: list[Written] = []
-    async for event in generator.run("answers", kind, "writer", **options):
-        if isinstance(event, GenerationFinished):
-            return written, event
-        written.append(event)
-    raise AssertionError("no end")
 
 
 async def test_every_passage_gives_drafts_that_can_be_walked_back_to_it(
@@ -318,7 +194,7 @@ async def test_a_budget_in_tokens_is_never_passed_and_the_next_run_carries_on(
 async def test_a_budget_that_cannot_be_kept_is_refused_before_anything_is_sent(
     generator: Generator, server: FaultServer
 ) -> None:
-    for budget, endpoint in (("5usd", "lab"), ("4eur", "local"), ("2gpuh", "lab"), ("0ktok", None)):
+    for budget, endpoint in (("5eur", "lab"), ("4eur", "local"), ("2gpuh", "lab"), ("0ktok", None)):
         with pytest.raises(UsageError, match="ktok"):
             await collect(generator, budget=Amount.parse(budget), endpoint=endpoint)
     assert not server.requests
