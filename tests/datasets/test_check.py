@@ -128,7 +128,7 @@ def test_planted_faults_of_a_dataset_are_named(datasets: Datasets, write_lines: 
     assert {
         "over-length",
         "duplicate",
-        "near-duplicate",
+        "near-duplicate-across",
         "key-phrase-in-question",
         "unsplit",
         "drafts",
@@ -167,7 +167,7 @@ class Words:
     def count(self, text: str) -> int:
         return len(text.split())
 
-    def count_messages(self, turns: object) -> int:
+    def count_messages(self, turns: object, tools: object = ()) -> int:
         return 7
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.datasets.conftest import WriteLines, pair
 from tests.datasets.library import PaperShelf
 from tui.datasets import Datasets, freeze
+from tui.datasets.limits import fit_hosted
 from tui.domain.errors import MissingError, NotFoundError, PapertuneError, UsageError
 from tui.domain.example import Example, Form, Kind, Role, Status, Turn, Version
 from tui.formats.check import check_file
@@ -249,3 +250,46 @@ def test_freezing_what_was_frozen_gives_the_same_bytes(
     assert hashes[0] == hashes[1]
     workspace.close()
     shutil.rmtree(workspace.root)
+
+
+def test_a_version_for_the_hosted_service_fits_its_limits_and_says_how(
+    datasets: Datasets, write_lines: WriteLines
+) -> None:
+    fill(datasets, write_lines)
+    free = datasets.freeze("answers")
+    version = datasets.freeze("answers", hosted=True)
+    sizes = {key: Path(entry.path).stat().st_size for key, entry in version.files.items()}
+    watching = sum(size for key, size in sizes.items() if key.startswith("validation"))
+    assert 0 < watching <= 0.05 * sizes["train.messages"]
+    for key in ("train.messages", "test-memory.messages", "test-transfer.messages"):
+        assert version.files[key].sha256 == free.files[key].sha256
+    assert "were left out" in version.notes[0]
+    assert (version.parent, datasets.freeze("answers", hosted=True)) == (1, version)
+    card = Path(version.files["train.messages"].path).with_name("card.md").read_text()
+    assert "Made after v1" in card
+    assert version.notes[0] in card
+
+
+def test_training_data_beyond_the_hosted_limit_is_refused(datasets: Datasets) -> None:
+    talk = (Turn("user", "Heat?"), Turn("assistant", "283 kelvin."))
+    example = Example("e1", "", Kind.QA, turns=talk, role=Role.TRAIN)
+    with pytest.raises(UsageError, match="hosted service takes"):
+        fit_hosted([example], limit=50)
+
+
+def test_the_manifest_names_prompts_models_types_and_passages(datasets: Datasets) -> None:
+    talk = (Turn("user", "Heat?"), Turn("assistant", "283 kelvin."))
+    written = Example("", "", Kind.QA, turns=talk, status=Status.ACCEPTED, role=Role.TRAIN,
+                      author="model-x", prompt="qa@1a2b", question_type="result", paper="p0",
+                      passages=("p0#1", "p0#2"))  # fmt: skip
+    datasets.add_examples("answers", [written])
+    version = datasets.freeze("answers")
+    folder = Path(version.files["train.messages"].path).parent
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert manifest["authors"] == {"model-x": 1}
+    assert manifest["prompts"] == {"qa@1a2b": 1}
+    assert manifest["question_types"] == {"result": 1}
+    assert manifest["passages"] == 2
+    assert "1 with qa@1a2b" in (folder / "card.md").read_text()
+    (again,) = datasets.frozen(version)
+    assert (again.prompt, again.question_type) == ("qa@1a2b", "result")

@@ -247,7 +247,7 @@ class Growing:
     def count(self, text: str) -> int:
         return 1
 
-    def count_messages(self, turns: object) -> int:
+    def count_messages(self, turns: object, tools: object = ()) -> int:
         with self.path.open("ab") as file:
             file.write(b"x" if self.path.stat().st_size < 5_000 else b"")
         return 1

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tui.cli import dataset_exchange, dataset_judge, dataset_review
-from tui.cli.dataset_check import check
+from tui.cli.dataset_check import check, tokenizer_of
 from tui.cli.dataset_output import (
     SHOWN,
     datasets_of,
@@ -218,15 +218,22 @@ def move(name: str, ids: tuple[str, ...], role: str, workspace: Path | None, as_
 
 @command.command("freeze")
 @click.argument("name")
+@click.option("--hosted", is_flag=True, help="Fit it to the hosted service's limits.")
+@click.option("--model", help="Count tokens as this model does.")
 @common
-def freeze(name: str, workspace: Path | None, as_json: bool) -> None:
+def freeze(
+    name: str, hosted: bool, model: str | None, workspace: Path | None, as_json: bool
+) -> None:
     """Write the accepted examples as an immutable version; the same again gives the same."""
-    version = datasets_of(workspace).freeze(name)
+    tokenizer = tokenizer_of(model) if model is not None else None
+    version = datasets_of(workspace).freeze(name, hosted=hosted, tokenizer=tokenizer)
     if as_json:
         emit(version)
         return
     show(f"{version.name}  {version.examples} examples from {len(version.papers)} papers")
     _print_files(version)
+    for note in version.notes:
+        say(note)
 
 
 @command.command("diff")

@@ -103,9 +103,12 @@ def _print_check(report: CheckReport, *, exact: bool) -> None:
     if len(report.errors) > SHOWN:
         say(f"  … and {len(report.errors) - SHOWN} more (--json lists all)")
     for warning in report.warnings:
-        say(f"  {warning}")
+        show(f"  {warning}")
+    for code, fix in report.fixes.items():
+        show(f"  → {code}: {fix}")
     if report.fixed is not None:
         _print_fixed(report.fixed)
+    show(report.verdict)
 
 
 def _print_fixed(fixed: FixReport) -> None:

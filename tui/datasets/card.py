@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 _ROLES = {
@@ -35,9 +35,27 @@ def card(manifest: dict[str, Any], provenance: Sequence[dict[str, Any]]) -> str:
     verified = sum(bool(record["verified"]) for record in provenance)
     lines += ["", f"Kinds: {kinds}. {verified} examples have a quote found in their passage."]
     authors = Counter(record["author"] or "unknown" for record in provenance)
-    written = ", ".join(f"{count} by {author}" for author, count in sorted(authors.items()))
-    lines += ["", f"Written: {written}.", "", "## Papers", ""]
+    lines += ["", f"Written: {_list(authors, 'by')}."]
+    if manifest["prompts"]:
+        lines += ["", f"Prompts: {_list(manifest['prompts'], 'with')}."]
+    if manifest["question_types"]:
+        lines += ["", f"Questions ask for: {_list(manifest['question_types'], 'for')}."]
+    lines += ["", f"They draw on {manifest['passages']} passages."]
+    if split := manifest["split"]:
+        lines += [
+            "",
+            f"Split: {split['transfer']:.0%} of the papers kept for transfer, "
+            f"{split['memory']:.0%} of the wordings for memory, seed {split['seed']}.",
+        ]
+    if manifest["parent"]:
+        lines += ["", f"Made after v{manifest['parent']}."]
+    lines += [text for note in manifest["notes"] for text in ("", note)]
+    lines += ["", "## Papers", ""]
     for paper in manifest["papers"]:
         use = "kept from training" if paper["transfer"] else "trained on"
         lines.append(f"- {paper['id']}: {paper['title']} ({paper['examples']} examples, {use})")
     return "\n".join(lines) + "\n"
+
+
+def _list(counts: Mapping[str, int], word: str) -> str:
+    return ", ".join(f"{count} {word} {name}" for name, count in sorted(counts.items()))

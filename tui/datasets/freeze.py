@@ -12,7 +12,7 @@ import secrets
 import shutil
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ def freeze(
     split: dict[str, Any],
     page_of: PageOf,
     tokenizer: TokenCounter | None = None,
+    notes: Sequence[str] = (),
 ) -> Version:
     """Write the next version of a dataset, or return the one that holds the same already.
 
@@ -74,8 +75,13 @@ def freeze(
             "parent": parent,
             "split": split,
             "examples": len(examples),
-            "kinds": dict(sorted(Counter(example.kind.value for example in examples).items())),
+            "kinds": _counts(example.kind.value for example in examples),
+            "question_types": _counts(example.question_type for example in examples),
+            "authors": _counts(example.author for example in examples),
+            "prompts": _counts(example.prompt for example in examples),
+            "passages": len({passage for example in examples for passage in example.passages}),
             "papers": papers,
+            "notes": list(notes),
             "token_count": "exact" if tokenizer else "estimate",
             "files": {
                 key: {
@@ -99,6 +105,10 @@ def freeze(
                 "Make room or check the folder's permissions, then freeze again.",
             ) from error
         return read_version(folder, name, number)
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(value for value in values if value).items()))
 
 
 def _files(

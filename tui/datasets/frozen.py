@@ -64,6 +64,7 @@ def read_version(folder: Path, name: str, number: int) -> Version:
         papers=tuple(paper["id"] for paper in manifest["papers"]),
         parent=manifest["parent"],
         created_at=manifest["created_at"],
+        notes=tuple(manifest.get("notes", ())),
     )
 
 

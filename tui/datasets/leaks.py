@@ -75,21 +75,26 @@ def _papers(examples: Sequence[Learnt]) -> Iterator[Leak]:
 
 def _questions(examples: Sequence[Learnt]) -> Iterator[Leak]:
     """Held-out questions that training asks in the same or nearly the same words."""
-    exact: dict[tuple[str, ...], str] = {}
+    exact: dict[tuple[str, ...] | frozenset[str], str] = {}
     by_fact: dict[str, list[tuple[str, frozenset[str]]]] = defaultdict(list)
     for example in examples:
         if example.role is Role.TRAIN and example.question:
+            said = frozenset(content_words(example.question))
             exact.setdefault(tuple(words(example.question)), example.id)
-            by_fact[example.fact].append((example.id, frozenset(content_words(example.question))))
+            if len(said) >= _TEST_DIFFERENCE:
+                exact.setdefault(said, example.id)
+            by_fact[example.fact].append((example.id, said))
     for example in examples:
         if example.role is Role.TRAIN or not example.question:
             continue
         watching = example.role in _WATCHING
+        own = frozenset(content_words(example.question))
         same = exact.get(tuple(words(example.question)))
         exactly = same is not None
+        if same is None and not watching:
+            same = exact.get(own)
         if same is None:
             least = _WATCHING_DIFFERENCE if watching else _TEST_DIFFERENCE
-            own = frozenset(content_words(example.question))
             near = (
                 other
                 for other, theirs in by_fact.get(example.fact, ())

@@ -18,6 +18,7 @@ from tui.datasets.compose import NothingToTakeError, compose
 from tui.datasets.content import question_and_answer, training_line
 from tui.datasets.exchange import Exchange
 from tui.datasets.freeze import freeze
+from tui.datasets.limits import fit_hosted
 from tui.datasets.pairs import AddFailure, AddReport
 from tui.datasets.split import (
     Assignment,
@@ -203,8 +204,12 @@ class Datasets(Exchange):
         """Check any JSON Lines training file, and mend it into the new file `fix`."""
         return check_training_file(path, tokenizer=tokenizer, seq_len=seq_len, fix=fix)
 
-    def freeze(self, name: str, *, tokenizer: TokenCounter | None = None) -> Version:
+    def freeze(
+        self, name: str, *, tokenizer: TokenCounter | None = None, hosted: bool = False
+    ) -> Version:
         """Write the accepted examples as an immutable version, or return the one that equals it.
+
+        `hosted` fits it to the hosted service's limits, and the version's notes say how.
 
         Raises UsageError when nothing is accepted or examples have no role, PapertuneError when an
         example is invalid or a test stands in training.
@@ -220,6 +225,9 @@ class Datasets(Exchange):
             self.split(name, **asked)
             examples = self._accepted(name)
         self._refuse_faults(name, examples)
+        notes: tuple[str, ...] = ()
+        if hosted:
+            examples, notes = fit_hosted(examples)
         return freeze(
             self._folder(name),
             name,
@@ -228,6 +236,7 @@ class Datasets(Exchange):
             split=self._store.split_asked(name),
             page_of=self._page_of(),
             tokenizer=tokenizer,
+            notes=notes,
         )
 
     def _accepted(self, name: str) -> Examples:

@@ -133,7 +133,10 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """An immutable frozen version; `files` is keyed `<role>.<form>`, e.g. `train.messages`."""
+    """An immutable frozen version; `files` is keyed `<role>.<form>`, e.g. `train.messages`.
+
+    `notes` say what was left out to fit an endpoint's limits.
+    """
 
     dataset: str
     version: int
@@ -143,6 +146,7 @@ class Version:
     papers: tuple[str, ...]
     parent: int | None = None
     created_at: float = 0.0
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

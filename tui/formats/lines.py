@@ -188,6 +188,8 @@ def _why(data: bytes, error: Exception, number: int) -> LineError:
         return LineError(
             "encoding", f"the line is not UTF-8 (byte {bad.start + 1}{hint}); save as UTF-8", number
         )
+    if b"}\r{" in data.replace(b" ", b""):
+        return LineError("line-ends", "lines end in CR alone; save with LF line ends", number)
     if b"\x00" in data:
         return LineError("encoding", "the line holds NUL bytes; save the file as UTF-8", number)
     if _CONSTANT.search(data):

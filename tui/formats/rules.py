@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import msgspec
+
 from tui.domain.example import Form
 from tui.formats.lines import LineError, TrainingLine, decode_object
 
@@ -21,6 +23,18 @@ _MESSAGE = frozenset(
     {"role", "content", "text", "weight", "tool_calls", "tool_call_id", "name", "prefix"}
 )
 _CALL_ID = re.compile(r"[A-Za-z0-9]{9}")
+_MARKER = re.compile(
+    r"<\|[a-z_]{2,30}\|>|</?s>|\[/?INST\]|\[/?SYSTEM_PROMPT\]|<</?SYS>>|<(?:start|end)_of_turn>"
+)
+_PLACEHOLDER = re.compile(
+    r"\{\{?\s?(?:question|answer|context|title|text|input|output|passage|sources|name)\s?\}?\}"
+)
+_BOILERPLATE = re.compile(
+    r"\bas an? (?:AI|artificial intelligence)(?: language)?(?: model| assistant)?\b|"
+    r"\bas a (?:large )?language model\b|\bmy knowledge cut-?off\b",
+    re.IGNORECASE,
+)
+_MOJIBAKE = re.compile("\u00c3[\u0080-\u00bf]|\u00e2\u20ac[\u2122\u0153\u009d\u201c\u201d\u00a6]")
 UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -94,7 +108,7 @@ def _text(text: Any, problems: _Problems) -> TrainingLine | None:
         return None
     if not text.strip():
         problems.error("text-empty", '"text" is empty')
-    _unsafe(text, problems)
+    _words(text, problems)
     return TrainingLine(Form.TEXT, text=text)
 
 
@@ -113,12 +127,25 @@ def _conversation(
     if len(kept) == len(read):
         _order(kept, problems)
         _calls(kept, tools, problems)
+    if len(kept) == len(read):
+        _said(kept, problems)
     weights = tuple(
         int(message.pop("weight", 1)) if message["role"] == "assistant" else 0 for message in kept
     )
     if len(kept) == len(read) and not any(weights) and kept[-1]["role"] == "assistant":
         problems.warn("nothing-learnt", "every assistant message has weight 0: nothing is learnt")
     return TrainingLine(Form.MESSAGES, messages=tuple(kept), weights=weights, tools=tuple(tools))
+
+
+def _said(messages: list[dict[str, Any]], problems: _Problems) -> None:
+    """An answer that says nothing of its own."""
+    for n, (before, message) in enumerate(itertools.pairwise(messages), 2):
+        if message["role"] != "assistant" or message.get("tool_calls"):
+            continue
+        if before["role"] == "user" and before["content"].strip() == message["content"].strip():
+            problems.warn("echo", f"message {n} only repeats the question")
+        elif _BOILERPLATE.search(message["content"][:200]):
+            problems.warn("boilerplate", f"message {n} speaks as a model about itself")
 
 
 def _message(n: int, message: Any, problems: _Problems) -> dict[str, Any] | None:
@@ -185,7 +212,9 @@ def _content(n: int, role: str, message: dict[str, Any], problems: _Problems) ->
         problems.error("content-and-calls", f"message {n} has both content and tool calls")
     elif not has_calls and not content.strip() and role != "tool":
         problems.error("content-empty", f"message {n} ({role}) is empty")
-    _unsafe(content, problems)
+    _words(content, problems)
+    if role == "assistant" and content and content != content.strip():
+        problems.warn("spaces", f"message {n}: the answer begins or ends with blanks")
     return content
 
 
@@ -230,6 +259,7 @@ def _tools(document: dict[str, Any], problems: _Problems) -> list[dict[str, Any]
         problems.error("tools-type", '"tools" must be a list')
         return []
     good = []
+    names: set[str] = set()
     for n, tool in enumerate(tools, 1):
         function = tool.get("function") if isinstance(tool, dict) else None
         if (
@@ -238,6 +268,9 @@ def _tools(document: dict[str, Any], problems: _Problems) -> list[dict[str, Any]
             and isinstance(function.get("description", ""), str)
             and isinstance(function.get("parameters"), dict)
         ):
+            if function["name"] in names:
+                problems.error("tool-twice", f'tool {n}: "{function["name"][:40]}" stands twice')
+            names.add(function["name"])
             good.append(tool)
         else:
             problems.error(
@@ -252,6 +285,7 @@ def _calls(
 ) -> None:
     names = {tool["function"]["name"] for tool in tools}
     open_ids: set[str] = set()
+    given: set[str] = set()
     for n, message in enumerate(messages, 1):
         role = message["role"]
         if role == "tool":
@@ -273,6 +307,9 @@ def _calls(
         for call in calls:
             _call(n, call, names, problems)
             if isinstance(call, dict) and isinstance(call.get("id"), str):
+                if call["id"] in given:
+                    problems.error("call-twice", f"message {n}: two calls have one id")
+                given.add(call["id"])
                 open_ids.add(call["id"])
 
 
@@ -287,6 +324,12 @@ def _call(n: int, call: Any, names: set[str], problems: _Problems) -> None:
             "call", f"message {n}: a tool call needs function.name and function.arguments (string)"
         )
         return
+    try:
+        arguments = msgspec.json.decode(function["arguments"])
+    except (ValueError, RecursionError):
+        arguments = None
+    if not isinstance(arguments, dict):
+        problems.warn("call-arguments", f"message {n}: the arguments of a call are no JSON object")
     if not _CALL_ID.fullmatch(str(call.get("id", ""))):
         problems.error("call-id", f"message {n}: a tool call's id is exactly 9 letters or digits")
     if function["name"] not in names:
@@ -295,6 +338,21 @@ def _call(n: int, call: Any, names: set[str], problems: _Problems) -> None:
         )
 
 
-def _unsafe(text: str, problems: _Problems) -> None:
+def _words(text: str, problems: _Problems) -> None:
+    """What in a text is seldom meant: signs nobody sees, damage, markers, gaps left unfilled."""
     if UNSAFE.search(text):
         problems.warn("control-characters", "the text holds control characters that nobody sees")
+    if "\ufffd" in text:
+        problems.warn(
+            "replacement-character", "the text holds “\ufffd”: it was decoded wrongly once"
+        )
+    if "\u00c3" in text or "\u00e2\u20ac" in text:
+        found = _MOJIBAKE.search(text)
+        if found:
+            problems.warn("mojibake", f"“{found[0]}” looks like UTF-8 that was read as Latin-1")
+    if ("<" in text or "[" in text) and (found := _MARKER.search(text)):
+        problems.warn("marker", f"the text holds {found[0]}, which a chat template gives a meaning")
+    if "{" in text and (found := _PLACEHOLDER.search(text)):
+        problems.warn("placeholder", f"{found[0]} looks like a gap that nobody filled")
+    if "orem ipsum" in text:
+        problems.warn("placeholder", "the text is filler (“lorem ipsum”)")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,9 +71,11 @@ class ModelTokenizer:
         """Tokens of plain text, without what training puts around it."""
         return len(self._tokenizer.encode(text, add_special_tokens=False))
 
-    def count_messages(self, turns: Sequence[Message]) -> int:
-        """Tokens of a conversation in the model's chat template, markers included."""
-        return self.count(self.template.render(self.defused(turns)))
+    def count_messages(
+        self, turns: Sequence[Message], tools: Sequence[Mapping[str, Any]] = ()
+    ) -> int:
+        """Tokens of a conversation in the model's chat template, markers and tools included."""
+        return self.count(self.template.render(self.defused(turns), tools=tools))
 
     def count_prompt(self, turns: Sequence[Message]) -> int:
         """Tokens of a conversation that waits for an answer: what a chat request costs to read."""
