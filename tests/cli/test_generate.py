@@ -120,3 +120,80 @@ def test_what_cannot_be_meant_is_refused(
 ) -> None:
     assert isinstance(generate(workspace, *words).exception, UsageError)
     assert not lab.requests
+
+
+def dataset(workspace: Path, *words: str) -> Result:
+    command = ["-w", str(workspace), "dataset", *words]
+    return CliRunner().invoke(papertune, command, standalone_mode=False)
+
+
+def test_failures_are_listed_and_asked_about_again(workspace: Path, lab: FaultServer) -> None:
+    lab.on("POST", CHAT, answer(completion("Certainly!")))
+    generate(workspace, "--json")
+    [failed] = json.loads(dataset(workspace, "failures", "answers", "--json").stdout)
+    assert (failed["kind"], failed["model"], failed["lost"]) == ("qa", "m", False)
+    assert "JSON" in failed["reason"]
+    lab.on("POST", CHAT, answer(completion(json.dumps(PAIR))))
+    again = dataset(workspace, "failures", "answers", "--retry", "--wordings", "1", "--json")
+    assert not again.return_value, again.output
+    assert [event["event"] for event in events(again)] == ["accepted", "done"]
+    assert json.loads(dataset(workspace, "failures", "answers", "--json").stdout) == []
+
+
+def test_types_wordings_and_sources_are_set_on_the_command_line(
+    workspace: Path, lab: FaultServer
+) -> None:
+    open_question = {
+        "quote": PAIR["quote"],
+        "question": "Under what pressure does Velmora resin set?",
+        "wordings": ["How much weight must lie on Velmora resin while it hardens?"],
+    }
+    lab.on("POST", CHAT, answer(completion(json.dumps(open_question))))
+    result = generate(workspace, "--types", "unanswerable=1", "--wordings", "2", "--json")
+    *items, done = events(result)
+    assert [item["type"] for item in items] == ["unanswerable"] * 2
+    assert done["accepted"] == 2
+    assert items[0]["progress"]["units"] == 1
+
+
+def test_a_paused_dataset_stays_paused_until_it_is_resumed(
+    workspace: Path, lab: FaultServer
+) -> None:
+    paused = dataset(workspace, "pause", "answers", "--json")
+    assert json.loads(paused.stdout) == {"dataset": "answers", "paused": True}
+    services = Services.open(workspace)
+    assert services.generator.paused("answers")
+    services.close()
+    dataset(workspace, "resume", "answers")
+    lab.on("POST", CHAT, answer(completion(json.dumps(PAIR))))
+    assert not generate(workspace, "--json").return_value
+
+
+def test_a_judge_is_asked_and_measured(workspace: Path, lab: FaultServer) -> None:
+    lab.on("POST", CHAT, answer(completion(json.dumps(PAIR))))
+    [first, *_] = events(generate(workspace, "--wordings", "1", "--json"))
+    dataset(workspace, "accept", "answers", first["id"])
+    verdict = {"reason": "It says so.", "verdict": "supported"}
+    lab.on("POST", CHAT, answer(completion(json.dumps(verdict))))
+    command = ("judge", "answers", "--model", "m", "--endpoint", "lab")
+    *items, done = events(dataset(workspace, *command, "--json"))
+    assert [(item["event"], item["entailed"]) for item in items] == [("judged", True)]
+    [agreement] = done["agreement"]
+    assert (agreement["n"], agreement["agreement"], agreement["kappa"]) == (1, 1.0, None)
+    told = dataset(workspace, "judge", "answers", "--agreement")
+    assert "agree on 100% of 1" in told.stdout
+    shown = json.loads(dataset(workspace, "judge", "answers", "--agreement", "--json").stdout)
+    assert [item["model"] for item in shown] == ["m"]
+
+
+def test_accepted_pairs_get_sources_without_a_model(workspace: Path, lab: FaultServer) -> None:
+    lab.on("POST", CHAT, answer(completion(json.dumps(PAIR))))
+    [first, *_] = events(generate(workspace, "--wordings", "1", "--json"))
+    dataset(workspace, "accept", "answers", first["id"])
+    requests = len(lab.requests)
+    added = dataset(
+        workspace, "add", "answers", "--kind", "retrieval", "--refusals", "0%", "--json"
+    )
+    report = json.loads(added.stdout)
+    assert (report["added"], report["failed"]) == (1, 0)
+    assert len(lab.requests) == requests
