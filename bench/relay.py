@@ -86,7 +86,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a key did on the far screen: seconds to the first and the last byte, and their number."""
+    """What a key did on the far screen: seconds to its first and last byte, and how many."""
 
     first: float
     last: float
@@ -94,7 +94,7 @@ class Seen:
 
 
 class Relay:
-    """A command in a pseudo-terminal behind a line of `delay` seconds each way and `rate` bits/s."""
+    """A command in a pseudo-terminal, `delay` seconds away each way, at `rate` bits/s."""
 
     def __init__(
         self,

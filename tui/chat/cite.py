@@ -125,7 +125,7 @@ def _quotes(answer: str) -> Iterator[tuple[int, int, str]]:
         if not _QUOTED.search(answer[start:end]) and _counts(inside):
             yield start, end, inside
     for match in _QUOTED.finditer(answer):
-        quote = _EMPHASIS.sub("", match[1] or match[2]).strip(" .,;:!?")
+        quote = (match[1] or match[2]).strip(" .,;:!?*_`")
         if "\n\n" not in quote and _counts(quote):
             yield match.start(), match.end(), quote
 
@@ -138,7 +138,12 @@ def _stands(quote: str, text: str) -> bool:
     """Whether every part of a quote, left out parts apart, stands in a text."""
     parts = [part.strip(" .,;:") for part in _GAP.split(quote)]
     long = [part for part in parts if len(part.split()) > 1] or parts
-    return all(quotes.holds(text, part) for part in long if part)
+    # A model may emphasise in a quote; a paper may hold the same signs as its own.
+    return all(
+        quotes.holds(text, part) or quotes.holds(_EMPHASIS.sub("", text), _EMPHASIS.sub("", part))
+        for part in long
+        if part
+    )
 
 
 def _named(answer: str, start: int, end: int) -> set[int]:
@@ -163,7 +168,9 @@ def _strays(answer: str, known: Mapping[int, tuple[str, ...]]) -> Iterator[Flaw]
         bare = _CITATION.sub(lambda m: " " * len(m[0]), statement)
         bare = _OWN.sub(lambda m: " " * len(m[0]), bare)
         for number in numbers.find(bare):
-            if number.named or any(ready[n].holds(number) for n in holders):
+            what = numbers.counted(bare, number)
+            label = numbers.labelled(bare, number)
+            if number.named or any(ready[n].holds(number, what, label) for n in holders):
                 continue
             said = bare[number.start : number.end]
             where = ", ".join(f"[{n}]" for n in sorted(holders))

@@ -73,6 +73,21 @@ _SPELT = re.compile(
     + "|".join(sorted(_SMALL, key=len, reverse=True)) + r")\b)?",
     re.IGNORECASE,
 )  # fmt: skip
+_WORD = re.compile(r"[^\W\d_]{3,}")
+_BEHIND = re.compile(r"[\s-]{1,2}([^\W\d_]{3,})")
+# How far around a number what it counts may stand: "hours of rest: 6" as well as "6 hours".
+_AROUND = 60
+_LITTLE = frozenset(
+    """and the for are was were with from that this than then per not but all has had have its our
+    respectively percent cent times million billion thousand""".split()  # noqa: SIM905
+)
+# Things of a text that are known by a number: "Figure 3" is not borne out by "Table 3".
+_LABEL = re.compile(
+    r"\b(fig|figure|table|section|sec|theorem|lemma|eq|equation|chapter|step|appendix|algorithm|"
+    r"definition|conjecture|proposition|corollary|example|specification|property|phase|stage|rule|"
+    r"line|version)s?\.?\s*(?:\d+(?:\.\d+)*(?:\([a-z]\))?\s*(?:,|and|or|to|–|-)\s*)*\(?$",
+    re.IGNORECASE,
+)
 _ORDINALS = ("st", "nd", "rd", "th", "s", "x", "fold")
 _CLOSE = 1e-9
 
@@ -107,14 +122,51 @@ class Known:
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._numbers: list[Number] = []
+        self._counted: dict[str, list[Number]] = {}
+        self._near: dict[str, list[Number]] = {}
+        self._labelled: dict[str, list[Number]] = {}
         for text in texts:
-            self._numbers += find(text)
-            self._numbers += _powers(text)
-            self._numbers += _spelt(text)
+            found = [*find(text), *_powers(text), *_spelt(text)]
+            self._numbers += found
+            for number in found:
+                if word := counted(text, number):
+                    self._counted.setdefault(word, []).append(number)
+                if label := labelled(text, number):
+                    self._labelled.setdefault(label, []).append(number)
+                around = text[max(0, number.start - _AROUND) : number.end + _AROUND]
+                for near in {_stem(match) for match in _WORD.findall(around)}:
+                    self._near.setdefault(near, []).append(number)
 
-    def holds(self, number: Number) -> bool:
-        """Whether a number of the source means the same; a unit that is missing fits any."""
-        return any(_same(number, other) for other in self._numbers)
+    def holds(self, number: Number, what: str = "", label: str = "") -> bool:
+        """Whether a number of the source means the same; a unit that is missing fits any.
+
+        `what` is what the number counts. Where the source counts that too, but never so many, a
+        number that stands there for something else does not bear the statement out; `label` is
+        the word before it, e.g. that of a figure.
+        """
+        if not any(_same(number, other) for other in self._numbers):
+            return False
+        if label in self._labelled:
+            return any(_same(number, other) for other in self._labelled[label])
+        if not what or what not in self._counted:
+            return True
+        return any(_same(number, other) for other in self._near.get(what, ()))
+
+
+def counted(text: str, number: Number) -> str:
+    """The stem of the word a number counts: the one behind it, e.g. `hour` for "6 hours"."""
+    match = _BEHIND.match(text, number.end)
+    return _stem(match[1]) if match and match[1].lower() not in _LITTLE else ""
+
+
+def labelled(text: str, number: Number) -> str:
+    """The kind of thing a number names, e.g. `fig` for "Figure 3" and "Figs. 1 and 3"."""
+    match = _LABEL.search(text[max(0, number.start - _AROUND) : number.start])
+    return _stem(match[1])[:3] if match else ""
+
+
+def _stem(word: str) -> str:
+    return word.lower().rstrip("s")
 
 
 def _same(asked: Number, known: Number) -> bool:
