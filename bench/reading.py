@@ -32,11 +32,13 @@ TRUTH = Path(__file__).with_name("reading_truth.json")
 _NUMBER = re.compile(
     r"^(?:(?:\d{1,2}|[IVX]{1,5}|[A-Z])(?:\.\d{1,2})*[.):]?|Appendix [A-Z\d][.:]?)\s+(?:\|\s*)?"
 )
-_BACK = frozenset(
-    """
-    abstract references acknowledgments acknowledgements acknowledgment acknowledgement keywords
-    bibliography funding appendix
-    """.split()  # noqa: SIM905
+# Headed on the page, and no sections in the truth's files.
+_BACK = re.compile(
+    r"abstract|references|bibliography|keywords|appendix|funding|abbreviations|open access|"
+    r"acknowledge?ments?|(?:competing|conflicts? of|declaration of competing) interests?|"
+    r"authors?.{0,2} (?:contributions?|details|information)|additional (?:files?|material)|"
+    r"supplement\w+ (?:material|information)|(?:data )?availability.*|consent .*|ethic.*",
+    re.IGNORECASE,
 )
 
 
@@ -117,7 +119,7 @@ def measure(truth: dict[str, Any], found: Extracted, score: Score) -> list[str]:
     false = [
         title
         for title in titles
-        if bare(title).lower() not in _BACK
+        if not _BACK.fullmatch(bare(title))
         and not any(alike(bare(title), bare(other), 0.9) for other in known)
     ]
     if truth["headings"]:

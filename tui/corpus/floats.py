@@ -22,6 +22,7 @@ CAPTION = re.compile(
 )
 CAPTION_INITIALS = frozenset("FfTtAaLlSsBbPpEeCc")
 _NUMERIC = re.compile(r"[-+±.,%\d/()*<>=x×–]+$")
+_NUMBERS = re.compile(r"\d\S*\s(?:.*\s)?\S*[\d%)]")
 _FURTHEST = 260.0
 
 
@@ -51,6 +52,8 @@ def place_of(lines: Sequence[Line]) -> Place:
 
 def tabular(text: str) -> bool:
     """Whether a line is a row of numbers."""
+    if _NUMBERS.search(text) is None:
+        return False
     tokens = text.split()
     numbers = sum(1 for token in tokens if _NUMERIC.match(token))
     return numbers >= 2 and numbers * 2 >= len(tokens)

@@ -52,9 +52,10 @@ class HeadingRules:
         return line.size > self._body * 1.07 or (line.bold and not self._styles.bold_body)
 
     def _is_numbered(self, line: Line) -> bool:
-        if len(line.text) >= 120 or not line.text[:1].isalnum():
+        text = line.text
+        if len(text) >= 120 or not (self.strong(line) or text[-8:].isupper()):
             return False
-        match = NUMBER.fullmatch(line.text)
+        match = NUMBER.fullmatch(text)
         return match is not None and (self.strong(line) or match["title"].isupper())
 
     def length(self, position: int, kind: SectionKind) -> int:
@@ -112,7 +113,8 @@ class HeadingRules:
         alone = line.gap < 0 or line.gap > self._pitch * 1.15
         after = self._lines[position + 1] if position + 1 < len(self._lines) else None
         below = after is None or after.gap < 0 or after.gap > self._pitch * 1.1
-        if self._outline.get(fold(bare)) and (strong or alone or line.italic or bare.isupper()):
+        listed = self._outline and (strong or alone or line.italic or bare.isupper())
+        if listed and self._outline.get(fold(bare)):
             return True
         capitals = bare.isupper() and len(bare) > 3
         if KNOWN_HEADINGS.fullmatch(bare):
@@ -148,6 +150,8 @@ class HeadingRules:
         alone: bool,
     ) -> bool:
         digits = match["digits"]
+        if line.size < self._body * 0.93 and not capitals:
+            return False  # a footnote
         if digits:
             top = int(digits.split(".")[0])
             # Sections count upwards; the items of a list begin anew.
@@ -203,6 +207,8 @@ class HeadingRules:
 
     def _is_contents(self, text: str) -> bool:
         """Whether a line is of a table of contents: a title that comes again, and a page."""
+        if not text[-1].isdigit():
+            return False
         title = re.sub(r"[\s.]+\d{1,3}$", "", text)
         if title == text:
             return False

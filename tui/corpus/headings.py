@@ -208,7 +208,7 @@ class _Builder:
             same = abs(line.size - size) < 0.6 and line.column == first.column
             if not (near and same) or self.rules.is_caption(line) or tabular(line.text):
                 break
-            if abs(size - self.body) < 0.3 and _TERMINAL.search(before.text):
+            if abs(size - self.body) < 0.3 and _ended(before.text):
                 short = before.x1 < line.right - 3 * line.size
                 if short or line.gap > self.pitch * 1.1:
                     break
@@ -295,7 +295,7 @@ class _Builder:
         """Whether a line begins a paragraph."""
         if line.page <= 2 and _AFTER_ABSTRACT.match(line.text):
             return True
-        ended = _TERMINAL.search(before.text) is not None
+        ended = _ended(before.text)
         if line.text[:1].islower() and not ended:
             return False
         if abs(line.size - before.size) > self.body * 0.09 and ended:
@@ -326,6 +326,14 @@ class _Builder:
                 self._places[len(self.blocks)] = place
             self.blocks.append(block)
         self._floats = []
+
+
+def _ended(text: str) -> bool:
+    """Whether a sentence ends here, with the marks that may stand behind it."""
+    last = text[-1:]
+    if last.isalpha() or last in ",;-":
+        return False
+    return last in ".!?:" or _TERMINAL.search(text, max(0, len(text) - 24)) is not None
 
 
 def structure(lines: Sequence[Line], outline: Sequence[tuple[int, str]]) -> list[Block]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from tui.corpus.document import Block, BlockKind
@@ -22,9 +21,9 @@ def joined(
         text = line.text
         if parts and between == " ":
             # A real hyphen at the end of a line: decided by the document's own spellings.
-            cut = re.search(r"[^\W\d_]-$", parts[-1]) and text[:1].isalpha()
-            glue = "\n" if cut else " "
-            parts.append(glue)
+            above = parts[-1]
+            cut = above[-1:] == "-" and above[-2:-1].isalpha() and text[:1].isalpha()
+            parts.append("\n" if cut else " ")
             length += 1
         elif parts:
             parts.append(between)

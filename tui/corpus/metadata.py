@@ -63,7 +63,7 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     taken = strip_furniture(pages)
     ordered = [line for page in pages for line in in_reading_order(page)]
     first, cover = _first_page(ordered, pages)
-    heads = [fold(line.text) for line in [*taken, *first[:80]] if _VOLUME.search(line.text)]
+    heads = [fold(line.text) for line in [*taken[:60], *first[:80]] if _VOLUME.search(line.text)]
     begin, end = _title_lines(first, usual, told, heads)
     title = joiner(())(" ".join(line.text for line in first[begin:end]))
     title = _told_title(title, first, told)
@@ -187,6 +187,8 @@ def _title_lines(
             points -= 0.8
         if any(author_names(line.text) for line in lines[end : end + 2]):
             points += 0.25
+        if len(words) <= 8 and author_names(text):
+            points -= 0.4
         if points > score:
             best, score = (begin, end), points
     return best

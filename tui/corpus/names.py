@@ -44,6 +44,8 @@ _NAME_WORD = re.compile(
     r"(?:[^\W\d_a-z][^\W\d_]*(?:['’‘.-][^\W\d_]+)*\.?|[^\W\d_]\.(?:-?[^\W\d_]\.)*)"
 )
 _INITIALS = re.compile(r"(?:[^\W\d_a-z]\.?-?){1,4}")
+# Names in a row: each a given name, initials, a family name.
+_ROW = re.compile(r"[^\W\d_a-z][\w'’-]+(?:\s+[^\W\d_a-z]\.)*\s+[^\W\d_a-z][\w'’-]+")
 _SEPARATOR = re.compile(r"[,;·•|/]|\s[&+]\s|\band\b|\bAND\b|\s{3,}")
 
 
@@ -56,8 +58,27 @@ def author_names(text: str) -> list[str]:
     text = _GLUED.sub(" ", text)
     pieces = [p.strip(" .,:-") for p in _SEPARATOR.split(text)]
     pieces = [piece for piece in pieces if len(piece) > 1]
-    names = [name for piece in pieces if (name := person(piece))]
+    if pieces and _people(pieces[0]):
+        # `Mike Burrows, Some Company`: the institution says nothing against the name.
+        pieces = [piece for piece in pieces if not _is_institution(piece.split())]
+    names = [name for piece in pieces for name in _people(piece)]
     return names if names and len(names) >= len(pieces) * 0.6 else []
+
+
+def _people(text: str) -> list[str]:
+    """One name, or several that only room keeps apart."""
+    words = text.split()
+    if len(words) >= 5 and not _PARTICLES.intersection(word.lower() for word in words):
+        row = _ROW.findall(text)
+        if len(row) > 1 and sum(len(name.split()) for name in row) == len(words):
+            names = [person(name) for name in row]
+            return names if all(names) else []
+    name = person(text)
+    return [name] if name else []
+
+
+def _is_institution(words: list[str]) -> bool:
+    return any(word.strip(".,").lower() in _INSTITUTION for word in words)
 
 
 def person(text: str) -> str:
@@ -66,7 +87,7 @@ def person(text: str) -> str:
     Names with their initials last (`Keller AB`) are turned round.
     """
     words = [word.replace("´", "") for word in text.split()]
-    if not 2 <= len(words) <= 6 or any(word.strip(".").lower() in _INSTITUTION for word in words):
+    if not 2 <= len(words) <= 6 or _is_institution(words):
         return ""
     long = 0
     for word in words:

@@ -21,13 +21,21 @@ _COMBINING = {
     "¸": "\u0327", "ˇ": "\u030c", "˘": "\u0306", "˚": "\u030a", "˝": "\u030b", "¯": "\u0304",
 }  # fmt: skip
 _ACCENT_FIRST = re.compile(r"(?<=[A-Za-z(\s])([´¨ˆ˜ˇ˘˚˝¯])([A-Za-zı])|^([´¨ˆ˜ˇ˘˚˝¯])([A-Za-zı])")
-_HYPHENATED = re.compile(r"([^\W\d_]+)(?:[\u0002\ufffe]|-\n)\s*([^\W\d_]+)")
+_ACCENT_LAST = re.compile(r"([A-Za-z]*[aeiouAEIOU])([b-df-hj-np-tv-z])([´`¨ˆ˜ˇ˝])(?=[\s,;.]|$)")
+_TO_MEND = re.compile(
+    "[" + "".join(map(chr, _LIGATURES)) + "".join(re.escape(c) for c in _COMBINING) + "]"
+)
+_CUT = re.compile("(?:[\u0002\ufffe]|-\n)\\s*")
 _MARKS = re.compile("[\u0002\ufffe]\\s*")
+_WORD_BEFORE = re.compile(r"[^\W\d_]+$")
+_WORD_AFTER = re.compile(r"[^\W\d_]+")
+_LONGEST_WORD = 60
+_AROUND = ".,;:!?()[]{}'\"“”‘’/"
 
 
 def mend(text: str) -> str:
     """Ligatures written out, exotic spaces plain, an accent before its letter put onto it."""
-    if text.isascii():
+    if text.isascii() or _TO_MEND.search(text) is None:
         return text
     text = text.translate(_LIGATURES)
 
@@ -37,7 +45,12 @@ def mend(text: str) -> str:
         composed = unicodedata.normalize("NFC", letter + _COMBINING[accent])
         return composed if len(composed) == 1 else match[0]
 
-    return _ACCENT_FIRST.sub(compose, text)
+    def after(match: re.Match[str]) -> str:
+        letter = unicodedata.normalize("NFC", match[1][-1] + _COMBINING[match[3]])
+        return match[1][:-1] + letter + match[2] if len(letter) == 1 else match[0]
+
+    # Some producers write an accent after the letter that follows its own (`Lof¨`).
+    return _ACCENT_LAST.sub(after, _ACCENT_FIRST.sub(compose, text))
 
 
 def joiner(texts: Iterable[str]) -> Callable[[str], str]:
@@ -51,20 +64,27 @@ def joiner(texts: Iterable[str]) -> Callable[[str], str]:
     def words() -> frozenset[str]:
         """The text's words, gathered when the first cut word is met: many papers have none."""
         if not known:
-            text = "\n".join(texts).lower()
-            known.append(frozenset(re.findall(r"[^\W_]+(?:-[^\W_]+)*", text)))
+            pieces = "\n".join(texts).lower().split()
+            known.append(frozenset([piece.strip(_AROUND) for piece in pieces]))
         return known[0]
-
-    def replace(match: re.Match[str]) -> str:
-        left, right = match[1], match[2]
-        whole, hyphenated = left + right, f"{left}-{right}"
-        if whole.lower() not in words() and (hyphenated.lower() in words() or right[:1].isupper()):
-            return hyphenated
-        return whole
 
     def join(line: str) -> str:
         if "\u0002" not in line and "\ufffe" not in line and "-\n" not in line:
             return line
-        return _MARKS.sub("-", _HYPHENATED.sub(replace, line))
+        parts: list[str] = []
+        done = 0
+        for cut in _CUT.finditer(line):
+            left = _WORD_BEFORE.search(line, max(done, cut.start() - _LONGEST_WORD), cut.start())
+            right = _WORD_AFTER.match(line, cut.end())
+            if left is None or right is None:
+                continue
+            whole, hyphenated = f"{left[0]}{right[0]}".lower(), f"{left[0]}-{right[0]}".lower()
+            parts.append(line[done : cut.start()])
+            capital = right[0][0].isupper()
+            if whole not in words() and (capital or hyphenated in words()):
+                parts.append("-")
+            done = cut.end()
+        parts.append(line[done:])
+        return _MARKS.sub("-", "".join(parts))
 
     return join

@@ -83,6 +83,8 @@ class Styles:
     def _enough(
         self, style: Style, count: int, groups: Counter[Style], anchored: set[Style]
     ) -> bool:
+        if style[1] < self.body * 0.85:
+            return False
         if style in anchored:
             return count >= 0.4 * groups[style]
         plain = not style[2] and style[1] <= self.body * 1.07
@@ -120,14 +122,14 @@ class Styles:
         centred = abs((first.x0 + first.x1) / 2 - (first.left + first.right) / 2) < first.size * 2
         if not (left or centred) or width <= 0:
             return False
-        return self._prose_at(lines, end, last) or (
+        return self._prose_at(lines, end) or (
             end < len(lines)
             and self.of[end] not in self.text
             and heading_like(lines[end].text, lines[end].text)
-            and self._prose_at(lines, self.group(lines, end), lines[end])
+            and self._prose_at(lines, self.group(lines, end))
         )
 
-    def _prose_at(self, lines: Sequence[Line], position: int, above: Line) -> bool:
+    def _prose_at(self, lines: Sequence[Line], position: int) -> bool:
         if position >= len(lines):
             return False
         line = lines[position]

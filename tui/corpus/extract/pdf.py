@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
 
 from tui.corpus import headings, metadata
 from tui.corpus.document import Document, Unreadable
+from tui.corpus.extract.garbled import garbled_pages, is_garbled
 from tui.corpus.extract.pdf_page import Fonts, read_page
 from tui.corpus.layout import Page
 from tui.domain.paper import FileStatus
 
 MOST_PAGES = 5000
-_GARBLED_SHARE = 0.10
-_ODD = re.compile(r"[\ufffd\ue000-\uf8ff\x00\x01\x03-\x08\x0b\x0c\x0e-\x1f]")
-# Words that make up a fifth of any prose in the languages that papers are written in.
-_COMMON = frozenset(
-    """
-    the of and to in a is that for with as on we are by be this from an it at or not which der
-    die und das ist von mit den ein eine für auf le la les des et de un une en est dans pour que
-    el los del las por con para il di che per non da do dos uma com não het een van
-    """.split()  # noqa: SIM905
-)
 
 
 def read(data: bytes, seconds: float) -> Document:
@@ -70,8 +62,7 @@ def _read(document: object, deadline: float) -> Document:
     if count > MOST_PAGES and not reason:
         reason = f"pages {MOST_PAGES + 1} to {count} were left: too many for a paper"
     if lost:
-        named = ", ".join(map(str, lost[:20])) + ("…" if len(lost) > 20 else "")
-        reason = "; ".join(filter(None, [reason, f"unreadable pages: {named}"]))
+        reason = "; ".join(filter(None, [reason, f"unreadable pages: {_named(lost)}"]))
     text_characters = sum(page.characters for page in pages)
     if text_characters < 20 * max(1, len(pages)) and text_characters < 2000:
         images = sum(_has_image(document, number) for number in range(min(count, 5)))
@@ -81,7 +72,7 @@ def _read(document: object, deadline: float) -> Document:
             )
         if images:
             raise Unreadable("scanned: needs OCR")
-    _refuse_garbled(pages)
+    pages, reason = _legible(pages, reason)
     outline = _outline(document)
     told = {str(key): str(value) for key, value in _told(document).items()}
     front, rest = metadata.front_matter(pages, told)
@@ -127,21 +118,25 @@ def _has_image(document: object, number: int) -> bool:
         return True
 
 
-def _refuse_garbled(pages: list[Page]) -> None:
-    """Refuse a text layer whose codes mean nothing: no reader would see these characters."""
-    sample = " ".join(line.text for page in pages[:20] for line in page.lines)[:40_000]
-    total = len(sample)
-    odd = len(_ODD.findall(sample))
-    if odd > _GARBLED_SHARE * total:
+def _legible(pages: list[Page], reason: str) -> tuple[list[Page], str]:
+    """The pages whose text means something, and the reason why others are left out."""
+    garbled = garbled_pages(pages)
+    kept = [page for page in pages if page not in garbled] if garbled else pages
+    if (garbled and sum(page.characters for page in kept) < 500) or is_garbled(kept):
         raise Unreadable("garbled text: its fonts do not say which characters they show")
-    foreign = 0 if sample.isascii() else sum(1 for c in sample if c > "\u02ff" and c.isalpha())
-    words = re.findall(r"[A-Za-z]{2,}", sample)
-    if total < 3000 or foreign > total * 0.2:
-        return
-    letters = "".join(words).lower()
-    vowels = sum(letters.count(vowel) for vowel in "aeiouy")
-    common = sum(1 for word in words if word.lower() in _COMMON)
-    # Languages that the list has no words of still speak in vowels.
-    strange = common < len(words) * 0.02 and vowels < len(letters) * 0.28
-    if strange or len(words) < total / 60:
-        raise Unreadable("garbled text: no word of it is one")
+    if garbled:
+        named = _named([page.number for page in garbled])
+        reason = "; ".join(filter(None, [reason, f"garbled text on pages {named}"]))
+    return kept, reason
+
+
+def _named(numbers: Sequence[int]) -> str:
+    """Page numbers for people, runs of them as one."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    named = [str(a) if a == b else f"{a}–{b}" for a, b in runs[:20]]
+    return ", ".join(named) + ("…" if len(runs) > 20 else "")

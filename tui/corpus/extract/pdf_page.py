@@ -24,6 +24,7 @@ _ITALIC = re.compile(rb"ital|obl|cmti|cmsl|-it$|\bti\d|-i$", re.IGNORECASE)
 # Where a short sentence at a line's start may be a heading run into its paragraph.
 _BREAK = re.compile(r"[.:—–]\s+(?=\S)")
 _LONGEST_RUN_IN = 130
+_NUMBERED = re.compile(r"\d{1,2}\.\d")
 
 
 class Fonts:
@@ -92,7 +93,7 @@ class _Reader:
 
     def _font(self, index: int) -> tuple[int, bool, bool]:
         got = self._raw.FPDFText_GetFontInfo(self._page, index, self._name, 96, self._flags)
-        return self._fonts.style(self._name.raw[: max(0, got - 1)] if got <= 96 else b"")
+        return self._fonts.style(self._name.value if got <= 96 else b"")
 
     def lines(self) -> list[tuple[Line, int]]:
         """Lines with the offset of their first character; -1 where it no longer tells the rest."""
@@ -135,8 +136,9 @@ class _Reader:
                 # Type 3 fonts tell no size: it is guessed from the tallest known character.
                 size = max(4.0, min(40.0, (high - y0) * 1.3))
             style = font_of(centre)
-            if before is not None and style[0] != before.font and len(text) > 3 and not pairs:
-                style = self._mixed(text, begin, style, before.font)
+            above = before.font if before is not None else -1
+            if len(text) > 3 and not pairs and (style[0] != above or style[1] or style[2]):
+                style = self._whole(text, begin, style, above)
             line = Line(
                 text, x0, x1, y0, y1, high, round(size, 1), style[1], style[2], turned, style[0]
             )
@@ -158,21 +160,19 @@ class _Reader:
             before = line
         return found
 
-    def _mixed(
+    def _whole(
         self, text: str, begin: int, style: tuple[int, bool, bool], before: int
     ) -> tuple[int, bool, bool]:
-        """The style of a line whose middle is set unlike the line before.
+        """The style of a line that is set unlike the one before, or unlike plain text.
 
-        A word in italics is no heading: where either end is set like the line before, so is the
-        line; where the ends differ from the middle, they tell more than it does.
+        A word in italics in its middle makes no heading: a line is set as it begins, and where it
+        ends like the line before, as it ends.
         """
         start = self._font(self._index(begin + _letter(text, 0)))
-        if start[0] == before:
+        if start[0] != style[0]:
             return start
         end = self._font(self._index(begin + _letter_back(text)))
-        if end[0] == before or start[0] == end[0]:
-            return end
-        return style
+        return end if end[0] == before else style
 
     def _run_in(self, line: Line, begin: int, before: Line | None) -> Line | None:
         """Cut a heading off the line that it is run into; None where there is none.
@@ -188,16 +188,21 @@ class _Reader:
             if not ended and before.x1 > line.x1 - 2 * line.size:
                 return None
         first = self._font(self._index(begin + _letter(text, 0)))
-        while match is not None:
-            if not text[match.end()].isalnum() or match.start() < 3:
-                match = _BREAK.search(text, match.end(), _LONGEST_RUN_IN)
-                continue
-            after = self._font(self._index(begin + _letter(text, match.end())))
-            if after[0] != first[0]:
-                break
-            match = _BREAK.search(text, match.end(), _LONGEST_RUN_IN)
-        if match is None or not (any(first[1:]) or text[0].isdigit()):
+        if not (first[1] or first[2] or text[0].isdigit()):
             return None
+        after, last = first, None
+        while match is not None:
+            if match.start() > 3 and text[match.end()].isalnum():
+                last = match
+                after = self._font(self._index(begin + _letter(text, match.end())))
+                if after[0] != first[0]:
+                    break
+            match = _BREAK.search(text, match.end(), _LONGEST_RUN_IN)
+        if match is None:
+            # The text may begin with a word set like the heading; its number tells the heading.
+            if last is None or not _NUMBERED.match(text) or line.font == first[0]:
+                return None
+            match, after = last, (line.font, line.bold, line.italic)
         inside = self._font(self._index(begin + _letter_back(text[: match.start()])))
         if inside[0] != first[0]:
             return None
