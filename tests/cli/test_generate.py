@@ -197,3 +197,19 @@ def test_accepted_pairs_get_sources_without_a_model(workspace: Path, lab: FaultS
     report = json.loads(added.stdout)
     assert (report["added"], report["failed"]) == (1, 0)
     assert len(lab.requests) == requests
+
+
+def test_full_text_comes_in_pieces_that_fit_a_model(workspace: Path, lab: FaultServer) -> None:
+    said = (f"In run {n} resin was poured into a mould and left for a while. " for n in range(180))
+    long = "# Long\n\n" + "".join(said)
+    (workspace.parent / "long.md").write_text(long)
+    services = Services.open(workspace)
+    services.corpus.add([workspace.parent / "long.md"])
+    services.close()
+    card = {"id": "m", "object": "model", "type": "base", "capabilities": {}}
+    lab.on("GET", "/v1/models/m", answer({**card, "max_context_length": 1024}))
+    save_settings(
+        Settings(endpoint="lab", endpoints={"lab": EndpointSettings(lab.url)}, consented=("lab",))
+    )
+    command = ("add", "answers", "--kind", "full-text", "--query", "Long", "--json")
+    assert json.loads(dataset(workspace, *command, "--model", "m").stdout)["added"] == 3

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections import Counter
 from contextlib import aclosing, suppress
 from dataclasses import replace
@@ -58,7 +59,7 @@ async def test_the_budget_of_the_month_holds_over_runs_and_purposes(
     assert done.stopped == "finished"
     ledger.record(
         LedgerRow(
-            at=asyncio.get_running_loop().time() + 1e12,
+            at=time.time(),
             endpoint="mistral",
             model="m",
             purpose="training",
@@ -74,6 +75,26 @@ async def test_the_budget_of_the_month_holds_over_runs_and_purposes(
     more = Amount(2.0, "usd")
     _, done = await collect(generator, query="number 1", endpoint="lab", month_budget=more)
     assert done.stopped == "finished"
+
+
+async def test_what_others_use_meanwhile_ends_the_run_at_the_budget_of_the_month(
+    generator: Generator, endpoints: Endpoints, ledger: Ledger, author: Author, library: PaperShelf
+) -> None:
+    for n in range(10, 20):
+        library.add(Paper(f"q{n}", f"Long {n}"), [finding(n, k) for k in range(5)])
+    endpoints.settings = replace(
+        endpoints.settings, budget=BudgetSettings(month=Amount(1000.0, "ktok"))
+    )
+
+    def and_a_job(pair: dict[str, Any]) -> Any:
+        if len(author.shown) == 10:
+            ledger.record(LedgerRow(time.time(), "mistral", "m", "training", "", 10**6))
+        return pair
+
+    author.change = and_a_job
+    _, done = await collect(generator, query="long", wordings=1, endpoint="lab")
+    assert done.stopped == "budget"
+    assert done.asked < 30
 
 
 async def test_what_the_judge_finds_unsupported_is_kept_as_rejected(

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from tui.datasets.generation.budget import Meter, most_tokens
 from tui.domain.chat import Usage
+from tui.mistral.budget import Allowance
 from tui.mistral.client import Client
 from tui.mistral.errors import QuotaError
 from tui.mistral.types import ChatReply, ChatRequest
@@ -19,6 +20,7 @@ MOST_CALLS = 64
 # A server that asks to wait longer ends the run, and another one carries on.
 _LONGEST_WAIT = 120.0
 _WAITS = 5
+_LOOK_AGAIN = 20  # calls
 
 
 class OutOfBudgetError(Exception):
@@ -28,8 +30,17 @@ class OutOfBudgetError(Exception):
 class Caller:
     """Calls within the meter; a server that is at its limit is waited for as long as it asks."""
 
-    def __init__(self, client: Client, model: str, meter: Meter, slots: int | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        model: str,
+        meter: Meter,
+        slots: int | None = None,
+        allowance: Allowance | None = None,
+    ) -> None:
         self.client = client
+        self._allowance = allowance
+        self._made = 0
         self.model = model
         self.meter = meter
         self.slots = slots or (_OUTSIDE_CALLS if client.endpoint.outside else _LOCAL_CALLS)
@@ -53,6 +64,7 @@ class Caller:
         return await self._call(request)
 
     async def _call(self, request: ChatRequest) -> ChatReply:
+        await self._look_at_the_month()
         leave = self.meter.reserve(request, self.slots - self._calls)
         if leave is None:
             raise OutOfBudgetError
@@ -73,3 +85,12 @@ class Caller:
             local = not self.client.endpoint.outside
             seconds = time.monotonic() - started if local else 0.0
             self.meter.settle(leave, request.model, usage, seconds)
+
+    async def _look_at_the_month(self) -> None:
+        """What others use meanwhile is in the ledger, too; it is read now and then."""
+        self._made += 1
+        if self._allowance is None or self._made % _LOOK_AGAIN:
+            return
+        left = await asyncio.to_thread(self._allowance.left)
+        if left is not None and left.value <= 0:
+            raise OutOfBudgetError

@@ -139,7 +139,7 @@ class Generator:
         run = Run(
             setting,
             units,
-            caller=Caller(client, model_id, allowed, concurrency),
+            caller=Caller(client, model_id, allowed, concurrency, self.allowance(month_budget)),
             corpus=self._corpus,
             datasets=self._datasets,
             gate=self._gate,
@@ -166,15 +166,20 @@ class Generator:
         """What calls of these models may take; raises UsageError, OverBudget."""
         settings = self._endpoints.settings
         ledger = self._endpoints.ledger
-        month = month_budget or settings.budget.month
-        left = Allowance(ledger, month).left()
-        if month is not None and left is not None and left.value <= 0:
+        left = self.allowance(month_budget).left()
+        if left is not None and left.value <= 0:
             raise OverBudget(
-                f"Nothing is left of the budget of this month, {month}.",
+                f"Nothing is left of the budget of this month, "
+                f"{month_budget or settings.budget.month}.",
                 "Raise it on purpose with --month-budget for once, or [budget] month in "
                 "config.toml for good; see what was used: papertune usage",
             )
         return meter(budget or settings.budget.job, ledger.prices, callers, month=left)
+
+    def allowance(self, month_budget: Amount | None) -> Allowance:
+        """The budget of the month, the settings' own unless another is named for once."""
+        month = month_budget or self._endpoints.settings.budget.month
+        return Allowance(self._endpoints.ledger, month)
 
     def pause(self, name: str) -> None:
         """Have generation into a dataset wait, in whichever process it runs; it is on disk."""

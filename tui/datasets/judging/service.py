@@ -128,7 +128,8 @@ class Judge:
         skipped = len(examples) - len(due)
         due = due[:count]
         self._gate.require(client.endpoint, {p for e in due for p in _papers(e)})
-        caller = Caller(client, model_id, meter, concurrency)
+        allowance = self._generator.allowance(month_budget)
+        caller = Caller(client, model_id, meter, concurrency, allowance)
         judge = Entailment(caller, self._prompts)
         outcome = _Outcome(len(due))
         waiting = iter(due)
