@@ -83,7 +83,7 @@ def examine(document: dict[str, Any]) -> tuple[TrainingLine | None, list[Problem
         if texts[0] == "content":
             problems.warn("old-name", '"content" at the top is an old name; write "text"')
         line = _text(document[texts[0]], problems)
-    for key in sorted(document.keys() - _TOP):
+    for key in sorted(document.keys() - _TOP) if talks or texts else ():
         problems.warn("unknown-key", f'the key "{key[:40]}" is not known and is ignored')
     if any(problem.fatal for problem in problems):
         return None, problems
