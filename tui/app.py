@@ -228,6 +228,7 @@ class PapertuneApp(ShellApp):
             services.endpoints,
             services.engine,
             services.gate,
+            lambda: services.registry,
         )
 
     def _chat(self) -> Screen[Any]:

@@ -15,32 +15,33 @@ from textual.message import Message
 from textual.widgets import Static
 
 from screens.base import BaseScreen
+from screens.jobs.acting import Acting
 from screens.jobs.detail import JobDetail, JobView
-from screens.jobs.new_job import NewJob
+from screens.jobs.launch import Launching
 from screens.jobs.rows import JOB_COLUMNS, job_row
 from tui.domain.errors import PapertuneError
 from tui.domain.job import Job
-from tui.jobs.prepare import make_ready
+from tui.jobs.known import Board, KnownJob
 from tui.keymap import bindings
 from tui.mistral import ConsentNeeded, EngineStatus
-from tui.text import visible
-from widgets.dialogs import Confirm
 from widgets.rows import Held, Row
 from widgets.status import GuideStep
 from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
+    from screens.jobs.new_job import Launch
     from tui.datasets import Datasets
-    from tui.jobs import JobRequest, Jobs, WatchEvent
+    from tui.jobs import Jobs, WatchEvent
+    from tui.jobs.registry import Registry
     from tui.mistral import Endpoints, EngineControl, Gate
 
-DEFAULT_MODEL = "smollm2-135m-instruct"
 # A monitor repaints at most twice a second, however fast points come.
 _REPAINT_SECONDS = 0.5
 _RELIST_SECONDS = 5.0
+_MISSED = 4
 
 
-class JobsScreen(BaseScreen[None]):
+class JobsScreen(Acting, BaseScreen[None]):
     """Fine-tuning jobs of every endpoint; what runs goes on when papertune is closed."""
 
     NAME = "Jobs"
@@ -51,14 +52,17 @@ class JobsScreen(BaseScreen[None]):
 
     @dataclass
     class Listed(Message):
-        """The jobs there are, with the dataset of each, and whether the engine runs.
+        """The jobs as they are known, before or after their endpoints were asked.
 
-        `newest` is the newest job of this workspace, also while the engine cannot be asked for it.
+        `engine` is None before; `newest` is the newest job of this workspace, also while the engine
+        cannot be asked for it; `missed` says what happened since this person looked last.
         """
 
-        jobs: list[tuple[Job, str]]
-        engine: EngineStatus
-        newest: str
+        board: Board
+        engine: EngineStatus | None = None
+        newest: str = ""
+        best: tuple[str, ...] = ()
+        missed: tuple[str, ...] = ()
 
     @dataclass
     class Loaded(Message):
@@ -79,29 +83,35 @@ class JobsScreen(BaseScreen[None]):
         endpoints: Endpoints,
         engine: EngineControl,
         gate: Gate,
+        registry: Callable[[], Registry] | None = None,
     ) -> None:
         super().__init__()
         self.jobs = jobs
-        self.datasets = datasets
-        self.endpoints = endpoints
         self.engine = engine
-        self.gate = gate
+        self.endpoints = endpoints
+        self.registry = registry
         self.view: JobView | None = None
-        self._listed: dict[str, Job] = {}
+        self.launching = Launching(
+            self.app, jobs, datasets, endpoints, engine, gate, self._say_launching
+        )
+        self._listed: dict[str, KnownJob] = {}
+        self._rows: list[Row] = []
         self._engine_on = False
         self._stale = False
         self._launching = False
+        self._first = True
 
     def compose_body(self) -> ComposeResult:
-        """The list; the job beside it."""
+        """What was missed and the list; the job beside it."""
         with Horizontal():
             with Vertical(id="left"):
-                yield VirtualList(JOB_COLUMNS, selectable=False)
+                yield Static(id="missed")
+                yield VirtualList(JOB_COLUMNS)
                 yield Static(id="empty")
-            yield JobDetail(id="detail")
+            yield JobDetail(self.app.key_for, id="detail")
 
     def on_mount(self) -> None:
-        """List, follow what runs, and repaint at a measured pace."""
+        """Show what is known, ask, follow what runs, and repaint at a measured pace."""
         self.app.job_signal.subscribe(self, self._news)
         self.set_interval(_REPAINT_SECONDS, self._repaint)
         self.set_interval(_RELIST_SECONDS, self._relist)
@@ -132,37 +142,68 @@ class JobsScreen(BaseScreen[None]):
 
     @work(exclusive=True, exit_on_error=False, group="list")
     async def list_jobs(self) -> None:
-        """Ask every endpoint for its jobs."""
+        """Show what is known at once, then ask every endpoint."""
+        board = self.jobs.board
+        if self._first:
+            known = await asyncio.to_thread(board.known)
+            if known:
+                self.post_message(self.Listed(Board(known)))
         engine = await self.engine.status()
-        jobs = await self.jobs.list()
-        named = [(job, await asyncio.to_thread(self.jobs.dataset_of, job.id)) for job in jobs]
+        found = await board.refresh()
         newest = await asyncio.to_thread(self.jobs.newest)
-        self.post_message(self.Listed(named, engine, newest or ""))
+        missed: tuple[str, ...] = ()
+        if self._first:
+            self._first = False
+            missed = tuple(item.words for item in await asyncio.to_thread(board.meanwhile))
+        await asyncio.to_thread(board.looked)
+        best = await asyncio.to_thread(self._best, found)
+        self.post_message(self.Listed(found, engine, newest or "", best, missed))
+
+    def _best(self, board: Board) -> tuple[str, ...]:
+        """The best job of each sweep, by memory validation."""
+        groups = dict.fromkeys(known.group for known in board.jobs if known.group)
+        found = (self.jobs.sweeps.result(group, board.jobs).best for group in groups)
+        return tuple(member.job for member in found if member is not None)
 
     def _relist(self) -> None:
-        if self.is_current and any(not job.terminal for job in self._listed.values()):
+        running = any(not k.job.terminal and not k.gone for k in self._listed.values())
+        if self.is_current and running:
             self.list_jobs()
 
     def on_jobs_screen_listed(self, event: Listed) -> None:
-        """Show them, the cursor staying on its job."""
-        here = self.listing.current
-        self._listed = {job.id: job for job, _ in event.jobs}
-        self._engine_on = event.engine.running
+        """Show them, the cursor staying on its job; nothing is sent when nothing changed."""
+        board = event.board
+        self._listed = {known.job.id: known for known in board.jobs}
         shown = self.view.job if self.view else None
-        if shown is not None and (now := self._listed.get(shown.id)) and now.status != shown.status:
-            self._load(shown.id)
-        rows = [job_row(job, dataset) for job, dataset in event.jobs]
-        keys = [row.key for row in rows]
-        at = keys.index(here.key) if here is not None and here.key in keys else 0
-        self.listing.show(Held(rows), len(rows), rows, at)
+        now = self._listed.get(shown.id) if shown is not None else None
+        if shown is not None and now is not None and now.job.status != shown.status:
+            self.load(shown.id)
+        rows = [job_row(known, board.silent, event.best) for known in board.jobs]
+        if rows != self._rows or not rows:
+            here = self.listing.current
+            keys = [row.key for row in rows]
+            at = keys.index(here.key) if here is not None and here.key in keys else 0
+            self._rows = rows
+            self.listing.show(Held(rows), len(rows), rows, at)
         self.set_class(not rows, "-nothing")
-        running = sum(not job.terminal for job, _ in event.jobs)
+        if event.engine is None:
+            return
+        self._engine_on = event.engine.running
+        if event.missed:
+            self._tell_missed(event.missed)
+        running = sum(not known.job.terminal and not known.gone for known in board.jobs)
         engine = f"engine on {event.engine.device}" if event.engine.running else "engine off"
         jobs = "1 job" if len(rows) == 1 else f"{len(rows)} jobs"
         if not self._launching:
             self.say(f"{jobs}, {running} under way · {engine}" if rows else engine)
             self._nothing(event.engine, event.newest)
         self.refresh_bindings()
+
+    def _tell_missed(self, missed: tuple[str, ...]) -> None:
+        more = [f"and {len(missed) - _MISSED} more"] if len(missed) > _MISSED else []
+        lines = ["Since you were here:", *missed[:_MISSED], *more]
+        self.query_one("#missed", Static).update(Content("\n".join(lines)))
+        self.set_class(True, "-missed")
 
     def _nothing(self, engine: EngineStatus, newest: str) -> None:
         key = self.app.key_for
@@ -204,19 +245,32 @@ class JobsScreen(BaseScreen[None]):
 
     def _look(self, row: Row) -> None:
         if self.view is None or self.view.job.id != row.key:
-            self._load(row.key)
+            self.load(row.key)
 
     @work(exclusive=True, exit_on_error=False, group="load")
-    async def _load(self, job_id: str) -> None:
+    async def load(self, job_id: str) -> None:
+        """Ask for all that is known of a job; one that cannot be asked is shown as it was."""
+        known = self._listed.get(job_id)
+        try:
+            self.post_message(self.Loaded(await self._view(job_id)))
+        except PapertuneError as error:
+            if known is None:
+                raise
+            view = JobView(known.job, known.dataset, message=str(error))
+            self.post_message(self.Loaded(view))
+
+    async def _view(self, job_id: str) -> JobView:
         job = await self.jobs.get(job_id)
-        view = JobView(
+        extra = await self.jobs.local(job)
+        return JobView(
             job,
             await self.jobs.dataset_of_job(job),
-            await self.jobs.points(job_id),
+            extra.points if extra else await self.jobs.points(job_id),
             await self.jobs.validation_names(job),
+            progress=extra.progress if extra and not job.terminal else None,
             diagnoses=tuple(await self.jobs.diagnose(job_id)),
+            extra=replace(extra, points=()) if extra else None,
         )
-        self.post_message(self.Loaded(view))
 
     def on_jobs_screen_loaded(self, event: Loaded) -> None:
         """Draw it, and follow it while it is under way."""
@@ -249,7 +303,7 @@ class JobsScreen(BaseScreen[None]):
             self.query_one(JobDetail).show(self.view)
             self.refresh_bindings()
 
-    # Doing
+    # Launching
 
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_new(self) -> None:
@@ -257,34 +311,17 @@ class JobsScreen(BaseScreen[None]):
         if self._launching:
             self.app.flash("A job is being launched; wait until it is.")
             return
-        endpoint = self.endpoints.settings.endpoint
-        values = {
-            "dataset": self.app.prefill("dataset") or await asyncio.to_thread(self._newest_version),
-            "model": self.app.prefill("model") or DEFAULT_MODEL,
-        }
-        if self.app.prefill("steps"):
-            values["steps"] = self.app.prefill("steps")
-        request = await self.app.push_screen_wait(NewJob(values, self.jobs.estimate, endpoint))
-        if request is not None:
-            self._launch(request)
-
-    def _newest_version(self) -> str:
-        frozen = [dataset for dataset in self.datasets().list() if dataset.versions]
-        newest = max(frozen, key=lambda dataset: dataset.created_at, default=None)
-        return newest.name if newest else ""
+        wanted = await self.launching.ask_new()
+        if wanted is not None:
+            self.launch(wanted)
 
     @work(exit_on_error=False, group="launch")
-    async def _launch(self, request: JobRequest) -> None:
+    async def launch(self, wanted: Launch) -> None:
         """In a group of its own: no other key may cut a launch in half."""
         self._launching = True
         self.refresh_bindings()
         try:
-            if self.endpoints.get(request.endpoint).name == "local":
-                self._say_launching("Starting the engine…")
-                async for fetching in make_ready(self.engine, self.endpoints, request.model):
-                    self._say_launching(str(fetching))
-            self._say_launching("Uploading and launching…")
-            self.post_message(self.Launched(await self._create(request)))
+            self.post_message(self.Launched(await self.launching.launch(wanted)))
         except ConsentNeeded:
             self.say("Nothing was sent.")
         except PapertuneError:
@@ -298,42 +335,15 @@ class JobsScreen(BaseScreen[None]):
         self.say(words)
         self.query_one("#empty", Static).update(Content(words))
 
-    async def _create(self, request: JobRequest) -> Job:
-        """Create the job; ask first where texts have never been sent."""
-        try:
-            return await self.jobs.create(request)
-        except ConsentNeeded as needed:
-            question = (
-                f"The training files go to {visible(needed.endpoint.url)}, which is not on this "
-                "machine. This is asked once."
-            )
-            title = f"Send texts to {needed.endpoint.name}?"
-            if not await self.app.push_screen_wait(Confirm(title, question)):
-                raise
-            await asyncio.to_thread(self.gate.consent, needed.endpoint)
-            return await self.jobs.create(request)
-
     def on_jobs_screen_launched(self, event: Launched) -> None:
         """Go to the new job and follow it."""
         self.app.step_done("train")
         self.app.flash(f"Job {event.job.id[:8]} is launched; it goes on when you leave.")
         self.app.follow_job(event.job.id)
         self.set_class(True, "-reading")
-        self._load(event.job.id)
+        self.load(event.job.id)
         self.list_jobs()
         self.listing.focus()
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_cancel(self) -> None:
-        """Stop the job in view; its last checkpoint is kept."""
-        job = self._chosen()
-        if job is None:
-            return
-        question = f"Stop job {job.id[:8]}? Its last checkpoint is kept; training cannot go on."
-        if await self.app.push_screen_wait(Confirm("Stop the job", question)):
-            stopped = await self.jobs.cancel(job.id)
-            self.app.flash(f"Job {stopped.id[:8]} is being stopped.")
-            self.list_jobs()
 
     @work(exclusive=True, exit_on_error=False, group="engine")
     async def action_engine(self) -> None:
@@ -346,43 +356,12 @@ class JobsScreen(BaseScreen[None]):
         finally:
             self.list_jobs()
 
-    async def action_copy(self) -> None:
-        """Copy the new model's name, or the job's id while there is none."""
-        job = self.view.job if self.view else None
-        if job is not None:
-            what = "the model's name" if job.fine_tuned_model else "the job's id"
-            await self.app.copy(job.fine_tuned_model or job.id, what)
-
-    def action_log(self) -> None:
-        """Losses on a linear or a logarithmic scale."""
-        self.query_one(JobDetail).plot.toggle_log()
-
-    def action_smooth(self) -> None:
-        """Smooth the train loss: none, some, much."""
-        self.query_one(JobDetail).plot.next_smoothing()
-
     def action_back(self) -> None:
-        """From the job to the list."""
+        """From what was missed, the curves' cursor, the job: back, one after the other."""
+        if self.query_one(JobDetail).plot.hide_cursor():
+            return
+        if self.has_class("-missed") and not self.has_class("-reading"):
+            self.set_class(False, "-missed")
         self.set_class(False, "-reading")
         self.listing.focus()
         self.refresh_bindings()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
-        """Only what makes sense for the job in view."""
-        if action == "cancel":
-            return self._chosen() is not None
-        if action in ("log", "smooth", "copy"):
-            return self.view is not None
-        if action == "back":
-            return self.has_class("-reading")
-        if action == "engine":
-            return not self._engine_on
-        if action == "open":
-            return bool(self._listed) and not self.has_class("-reading")
-        return True
-
-    def _chosen(self) -> Job | None:
-        """The job under the cursor while it can still be stopped."""
-        row = self.listing.current if self.is_mounted else None
-        job = self._listed.get(row.key) if row is not None else None
-        return job if job is not None and not job.terminal else None

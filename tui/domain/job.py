@@ -55,13 +55,17 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Metrics at a step; None is "not measured" (the hosted service writes 0.0 for that)."""
+    """Metrics at a step; None is "not measured" (the hosted service writes 0.0 for that).
+
+    What the hosted service calls an accuracy is two to the power of the loss: `valid_perplexity`.
+    """
 
     step: int
     created_at: int
     train_loss: float | None = None
     valid_loss: float | None = None
     valid_accuracy: float | None = None
+    valid_perplexity: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

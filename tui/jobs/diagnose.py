@@ -19,6 +19,7 @@ from tui.domain.job import JobStatus, LossPoint
 _RISES = 2  # evaluations in a row above the best one before it counts as overfitting
 _RISE_SHARE = 0.02  # smaller rises are noise of a small validation file
 _RISE_NATS = 0.005
+_RECOVERED = 0.5  # of the highest rise: less than that is left of it
 _ENOUGH_POINTS = 10
 _ENOUGH_SHARE = 0.2
 _LEARNT = 0.95  # of the loss at the start; above it nothing was learnt
@@ -174,10 +175,13 @@ def _overfitting(
         return None
     step, lowest = min(series, key=lambda item: item[1])
     threshold = lowest + max(_RISE_SHARE * lowest, _RISE_NATS)
-    latest = [loss for at, loss in series if at > step][-_RISES:]
-    if len(latest) < _RISES or min(latest) <= threshold or latest[-1] < latest[0]:
+    since = [loss for at, loss in series if at > step]
+    latest = since[-_RISES:]
+    if len(latest) < _RISES or min(latest) <= threshold:
         return None
-    after = sum(at > step for at, _ in series)
+    if latest[-1] - lowest < _RECOVERED * (max(since) - lowest):
+        return None  # it comes down again, as after a step that went too far
+    after = len(since)
     running = _running(status)
     return Diagnosis(
         "overfitting",

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from tui.domain.endpoint import Endpoint
 from tui.domain.errors import ConflictError, MissingError, NotFoundError, UsageError
 from tui.domain.evaluation import RunReport
 from tui.domain.identifiers import new_id
@@ -112,6 +113,10 @@ class Registry:
                 if not entry.dataset:
                     entry = replace(entry, dataset=await self._jobs.dataset_of_job(job))
         return entry
+
+    def endpoint(self, card: ModelCard) -> Endpoint:
+        """Where a model is."""
+        return self._endpoints.get(card.endpoint)
 
     def resolve(self, model: str) -> str:
         """The id that a name of the team stands for; any other name is itself."""

@@ -151,8 +151,8 @@ def _events(raw: Any, status: JobStatus | str) -> tuple[Event, ...]:
 def _checkpoints(raw: Any) -> tuple[Checkpoint, ...]:
     """Checkpoints by step; a 0.0 of the hosted service and an accuracy above 1 are no measurement.
 
-    What it calls accuracy is 2 to the power of the loss: kept in the job's `raw`, never mistaken
-    for an accuracy.
+    What it calls accuracy is 2 to the power of the loss: told by its name, never taken for an
+    accuracy.
     """
     found = {}
     for item in items(raw):
@@ -167,6 +167,7 @@ def _checkpoints(raw: Any) -> tuple[Checkpoint, ...]:
             train_loss=_loss(metrics.get("train_loss")),
             valid_loss=_loss(metrics.get("valid_loss")),
             valid_accuracy=accuracy if accuracy and 0 < accuracy <= 1 else None,
+            valid_perplexity=accuracy if accuracy and accuracy > 1 else None,
         )
     return tuple(found[step] for step in sorted(found))
 
