@@ -12,38 +12,24 @@ from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.cache import LRUCache
+from textual.events import Key
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.keymap import bindings
+from widgets.choice import Choice
+from widgets.document import Document, Heading
 from widgets.text_layout import find, line_at, wrap
+
+__all__ = ["Document", "Heading", "Reader"]
 
 MEASURE = 88
 """Longest line in cells: longer ones are tiring to read."""
 
 _MARGIN = 2
 _GUTTER = 7  # room for "p. 123" at the right
-
-
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """A titled place in the text."""
-
-    title: str
-    start: int
-    level: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A text with its headings, where its pages begin as (offset, page), and marked stretches."""
-
-    text: str = ""
-    headings: tuple[Heading, ...] = ()
-    pages: tuple[tuple[int, int], ...] = ()
-    marks: tuple[tuple[int, int], ...] = ()
 
 
 class Reader(ScrollView, can_focus=True):
@@ -56,6 +42,7 @@ class Reader(ScrollView, can_focus=True):
         "reader--hit",
         "reader--here",
         "reader--page",
+        "reader--chosen",
     }
     DEFAULT_CSS = """
     Reader {
@@ -70,6 +57,9 @@ class Reader(ScrollView, can_focus=True):
     Reader > .reader--hit { color: $accent; text-style: underline; }
     Reader > .reader--here { color: $accent; text-style: bold reverse; }
     Reader > .reader--page { color: $muted; }
+    Reader > .reader--chosen {
+        background: $block-cursor-background; color: $block-cursor-foreground;
+    }
     """
 
     @dataclass
@@ -85,6 +75,13 @@ class Reader(ScrollView, can_focus=True):
         def control(self) -> Reader:
             """The reader."""
             return self.reader
+
+    @dataclass
+    class Chosen(Message):
+        """Another stretch of the text is selected, or none."""
+
+        reader: Reader
+        span: tuple[int, int] | None
 
     @dataclass
     class FindAsked(Message):
@@ -103,6 +100,7 @@ class Reader(ScrollView, can_focus=True):
         self._hits: list[tuple[int, int]] = []
         self._hit = -1
         self._place: tuple[str, int, int] = ("", 0, 0)
+        self._choice: Choice | None = None
         self._strips: LRUCache[int, Strip] = LRUCache(512)
 
     @property
@@ -114,6 +112,7 @@ class Reader(ScrollView, can_focus=True):
         """Show a document with its first mark in sight, or from offset `at` on."""
         self._document = document
         self._hits, self._hit = [], -1
+        self._choice = None
         self._place = ("", -1, 0)
         self._opened_at = at
         self._wrap()
@@ -176,6 +175,7 @@ class Reader(ScrollView, can_focus=True):
         for component, spans in (
             ("reader--heading", self._heading_spans(start, end)),
             ("reader--mark", self._document.marks),
+            ("reader--chosen", (self.chosen,) if self.chosen else ()),
             ("reader--hit", self._near(start, end)),
             ("reader--here", self._hits[self._hit : self._hit + 1] if self._hit >= 0 else ()),
         ):
@@ -265,12 +265,18 @@ class Reader(ScrollView, can_focus=True):
         self._go(max(0, line_at(self._lines, offset) - self.size.height // 3))
 
     def action_down(self) -> None:
-        """One line down."""
-        self._go(self.scroll_offset.y + 1)
+        """One line down, or the selection to the next paragraph."""
+        if self._choice:
+            self._choose(self._choice.moved(1))
+        else:
+            self._go(self.scroll_offset.y + 1)
 
     def action_up(self) -> None:
-        """One line up."""
-        self._go(self.scroll_offset.y - 1)
+        """One line up, or the selection to the paragraph before."""
+        if self._choice:
+            self._choose(self._choice.moved(-1))
+        else:
+            self._go(self.scroll_offset.y - 1)
 
     def action_page_down(self) -> None:
         """One page down, two lines kept."""
@@ -343,3 +349,51 @@ class Reader(ScrollView, can_focus=True):
             self._strips.clear()
             self.go_to(self._hits[self._hit][0])
             self.refresh()
+
+    # Selecting
+
+    @property
+    def chosen(self) -> tuple[int, int] | None:
+        """The selected stretch as offsets into the text; None when nothing is selected."""
+        return self._choice.span if self._choice else None
+
+    def choose_nothing(self) -> None:
+        """End selecting."""
+        self._choose(None)
+
+    def on_key(self, event: Key) -> None:
+        """Escape ends selecting before it leaves the reader."""
+        if event.key == "escape" and self._choice:
+            event.stop()
+            event.prevent_default()
+            self.choose_nothing()
+
+    def action_select(self) -> None:
+        """Select the paragraph at the top of what is in sight; again, nothing."""
+        if self._choice or not self._lines:
+            self._choose(None)
+        else:
+            top = self._lines[min(self.scroll_offset.y, len(self._lines) - 1)][0]
+            self._choose(Choice.at(self._document.text, top))
+
+    def action_grow(self) -> None:
+        """Take the next paragraph into the selection."""
+        if self._choice:
+            self._choose(self._choice.grown(1))
+
+    def action_shrink(self) -> None:
+        """Leave the selection's last paragraph out again."""
+        if self._choice:
+            self._choose(self._choice.grown(-1))
+
+    def _choose(self, choice: Choice | None) -> None:
+        self._choice = choice
+        self._strips.clear()
+        if choice:
+            first, last = (line_at(self._lines, offset) for offset in choice.span)
+            height = self.size.height
+            end_first = max(0, last - height + 1)
+            if first < self.scroll_offset.y or last >= self.scroll_offset.y + height:
+                self._go(first if choice.first == choice.last else end_first)
+        self.refresh()
+        self.post_message(self.Chosen(self, self.chosen))

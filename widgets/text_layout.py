@@ -73,3 +73,11 @@ def find(text: str, query: str) -> list[tuple[int, int]]:
         if len(found) == _MOST_HITS:
             break
     return found
+
+
+def paragraphs(text: str) -> list[tuple[int, int]]:
+    """Where the paragraphs of a text are, as offsets without the blank lines around them."""
+    found = []
+    for match in re.finditer(r"\S(?:.|\n(?![^\S\n]*\n))*", text):
+        found.append((match.start(), match.start() + len(match.group().rstrip())))
+    return found

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 
 from screens.base.shell import ShellApp
 from widgets.reader import Document, Heading, Reader
-from widgets.text_layout import find, line_at, wrap
+from widgets.text_layout import find, line_at, paragraphs, wrap
 
 TEXT = "Abstract\n\n" + "Resins harden at dusk. " * 30 + "\n\nResults\n\n" + "Bells ring. " * 400
 
@@ -28,6 +28,10 @@ class ReaderApp(ShellApp):
 def document(marks: tuple[tuple[int, int], ...] = ()) -> Document:
     headings = (Heading("Abstract", 0), Heading("Results", TEXT.index("Results")))
     return Document(TEXT, headings, ((0, 1), (TEXT.index("Results"), 2)), marks)
+
+
+def chosen(reader: Reader) -> str:
+    return reader.document.text[slice(*reader.chosen)] if reader.chosen else ""
 
 
 def screen(reader: Reader) -> str:
@@ -108,3 +112,38 @@ async def test_an_empty_text_stands_every_key() -> None:
         app.reader.focus()
         await pilot.press("j", "k", "G", "g", "space", "n", "N", "]", "[", "o", "/")
         assert app.is_running
+
+
+@given(st.text(alphabet="ab \n\t", max_size=80))
+def test_paragraphs_hold_every_word_once_and_no_blank_line(text: str) -> None:
+    found = paragraphs(text)
+    assert " ".join(text[a:b] for a, b in found).split() == text.split()
+    for start, end in found:
+        assert text[start:end].strip() == text[start:end]
+        assert all(line.strip() for line in text[start:end].split("\n"))
+
+
+async def test_paragraphs_are_selected_by_keys_and_let_go_by_escape() -> None:
+    app = ReaderApp()
+    async with app.run_test(size=(60, 20)) as pilot:
+        reader = app.reader
+        reader.show(Document("First one.\n\nSecond\none.\n\n\nThird."))
+        reader.focus()
+        await pilot.press("v")
+        assert chosen(reader) == "First one."
+        await pilot.press("j", "J")
+        assert chosen(reader) == "Second\none.\n\n\nThird."
+        await pilot.press("K", "k")
+        assert chosen(reader) == "First one."
+        await pilot.press("escape")
+        assert reader.chosen is None and reader.is_attached
+
+
+async def test_a_selection_is_brought_into_sight() -> None:
+    app = ReaderApp()
+    async with app.run_test(size=(60, 20)) as pilot:
+        reader = app.reader
+        reader.show(Document("\n\n".join(f"Paragraph {number}." for number in range(40))))
+        reader.focus()
+        await pilot.press("v", *"J" * 30)
+        assert "Paragraph 30." in screen(reader)

@@ -98,6 +98,11 @@ ACTIONS = (
     Action("reader.previous", "N", "Previous hit", "Previous place found"),
     Action("reader.next-section", "]", "Section", "Next section"),
     Action("reader.previous-section", "[", "Section", "Previous section"),
+    Action(
+        "reader.select", "v", "Select", "Select paragraphs: j k move, J K grow and shrink", rank=12
+    ),
+    Action("reader.grow", "J", "Grow", "Select one paragraph more", palette=False),
+    Action("reader.shrink", "K", "Shrink", "Select one paragraph fewer", palette=False),
     Action("reader.outline", "o", "Outline", "Choose a section", rank=11, hides=("chat.mode",)),
     Action("dialog.close", "escape", "Close", "Leave without doing anything", palette=False),
     Action("confirm.yes", "y", "Yes", "Do it", palette=False),
