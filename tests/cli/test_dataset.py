@@ -12,8 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 from tui.cli import papertune
-from tui.domain.errors import ConflictError, NotFoundError, PapertuneError, UsageError
+from tui.domain.errors import (
+    ConflictError,
+    MissingError,
+    NotFoundError,
+    PapertuneError,
+    UsageError,
+)
 from tui.domain.example import Status
+from tui.formats.tokenizer import ModelTokenizer
 from tui.services import Services
 
 PAPER = """---
@@ -248,3 +255,23 @@ def test_many_are_decided_at_once_and_reviewers_who_differ_are_listed(
     (found,) = dataset("disagreements", "answers")
     assert found["example"] == one
     assert set(found["verdicts"].values()) == {"accepted", "rejected"}
+
+
+def test_a_check_counts_as_the_model_does_that_was_fetched(
+    dataset: Command, tmp_path: Path, local_model: str, bundled_model_dir: Path
+) -> None:
+    tokenizer = ModelTokenizer.from_folder(bundled_model_dir)
+    talks = [
+        [{"role": "user", "content": words}, {"role": "assistant", "content": "It sets at 283 K."}]
+        for words in ("At what temperature does Velmora resin set?", "Väl: 樹脂? " * 40)
+    ]
+    counts = [tokenizer.count_messages(talk) for talk in talks]
+    path = tmp_path / "file.jsonl"
+    path.write_text("".join(json.dumps({"messages": talk}) + "\n" for talk in talks))
+    limit = str(counts[0])
+    report = dataset("check", str(path), "--model", local_model, "--seq-len", limit)
+    assert report["tokens"] == sum(counts)
+    assert (report["over_length"], report["cut"]) == (1, counts[1] - counts[0])
+    assert "lose their whole answer" in report["warnings"][0]
+    with pytest.raises(MissingError, match="engine start"):
+        dataset("check", str(path), "--model", "another-model")

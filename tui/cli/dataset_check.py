@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.argument("target", metavar="NAME|FILE.jsonl")
 @click.option("--model", help="Count tokens as this model of the local engine does.")
-@click.option("--seq-len", type=click.IntRange(1), help="The longest example in tokens.")
+@click.option(
+    "--seq-len",
+    type=click.IntRange(1),
+    help="The longest example in tokens; with --model what training cuts at.",
+)
 @click.option(
     "--fix",
     type=click.Path(path_type=Path),
@@ -45,6 +49,10 @@ def check(
             f"--fix mends files; '{target}' is a dataset.", "Edit or reject its examples."
         )
     tokenizer = tokenizer_of(model) if model is not None else None
+    if model is not None and seq_len is None:
+        from tui.jobs.estimate import DEFAULT_SEQ_LEN
+
+        seq_len = DEFAULT_SEQ_LEN
     if is_file:
         report = check_training_file(Path(target), tokenizer=tokenizer, seq_len=seq_len, fix=fix)
     else:
