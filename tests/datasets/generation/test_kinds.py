@@ -12,7 +12,7 @@ from tests.mistral.faults import FaultServer
 from tui.corpus import quotes
 from tui.datasets import Datasets, grounded
 from tui.datasets.content import question_and_answer
-from tui.datasets.generation import Generator, QuestionType
+from tui.datasets.generation import Generator, QuestionType, gates
 from tui.datasets.retrieval import RetrievalPlan
 from tui.domain.example import Kind, Status
 
@@ -137,6 +137,30 @@ async def test_a_name_in_the_answer_must_stand_in_the_quote(
     author.change = lambda pair: {**pair, "answer": answer, "key_phrase": "", "wordings": []}
     _, done = await collect(generator, query="number 0", wordings=1, mix={QuestionType.RESULT: 1})
     assert ("quote-unrelated" not in done.rejected) is accepted
+
+
+@pytest.mark.parametrize(
+    ("answer", "quote", "passes"),
+    [
+        (
+            "It is the Amazon.com platform that sells so much.",
+            "The Amazon.com platform sells.",
+            True,
+        ),
+        (
+            "It is said that I'm the Amazon platform.",
+            "The Amazon.com platform is said to be.",
+            True,
+        ),
+        ("The group at Walsh-Hadamard did so.", "The group at Walsh, and Hadamard, did so.", False),
+        ("They used SHA-256 as their hash.", "They used a hash, SHA-256, here.", True),
+    ],
+)
+def test_names_are_found_in_whichever_form_the_quote_has_them(
+    answer: str, quote: str, passes: bool
+) -> None:
+    candidate = gates.Candidate("What then?", answer, quote, "", quote)
+    assert (gates._holds_the_answer(candidate) is None) is passes
 
 
 async def test_a_question_that_points_at_nothing_does_not_stand_alone(

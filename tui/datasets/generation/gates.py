@@ -170,13 +170,18 @@ def names(text: str) -> frozenset[str]:
         before = text[: match.start()].rstrip(" \"“‘'([")
         if not before or before[-1] in ".!?:\n" or _NUMBER.fullmatch(match[0].rstrip(".,-")):
             continue
-        found |= _bare(match[0]) - STOP_WORDS
+        found.update(
+            word.removesuffix("'s").removesuffix("’s")
+            for word in words(match[0])
+            if word not in STOP_WORDS and word.partition("'")[0].partition("’")[0] != "i"
+        )
     return frozenset(found)
 
 
 def _bare(text: str) -> frozenset[str]:
-    """The words of a text without the endings of the genitive."""
-    return frozenset(word.removesuffix("'s").removesuffix("’s") for word in words(text))
+    """The words of a text without the endings of the genitive, and the parts of joined ones."""
+    found = {word.removesuffix("'s").removesuffix("’s") for word in words(text)}
+    return frozenset(found.union(*(re.split(r"[.'’-]", word) for word in found)))
 
 
 def _quote(quote: str, source: str) -> Refusal | None:
