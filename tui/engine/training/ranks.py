@@ -40,13 +40,6 @@ class Ranks:
                 torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
             torch.distributed.init_process_group("nccl" if on_gpu else "gloo")
 
-    def leave(self) -> None:
-        """Part from the others at the end of a job that all have finished."""
-        import torch
-
-        if self.size > 1 and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
-
     def share(self, rows: Sequence[_T]) -> Sequence[_T]:
         """This process's part of rows that all have."""
         return rows[self.rank :: self.size] if self.size > 1 else rows

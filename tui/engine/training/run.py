@@ -80,7 +80,7 @@ def train(
         said = "chosen" if step == chosen else "best"
         message = f"The {said} checkpoint is that of step {step}." if step != last else ""
         message = f"{message} {note}".strip() or "Done."
-    ranks.leave()
+    ranks.wait()
     return message
 
 

@@ -53,7 +53,13 @@ def main(arguments: list[str]) -> int:
             return DONE
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
-        return _work(folder, ranks)
+        code = _work(folder, ranks)
+        if ranks.size > 1:
+            # What connects the processes can wait for ever for one that has gone before.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        return code
 
 
 def _alone(lock: BinaryIO) -> bool:
