@@ -152,11 +152,29 @@ class PapertuneApp(ShellApp):
         if event.progress is not None and event.progress.steps and not event.job.terminal:
             words += f" {event.progress.step}/{event.progress.steps}"
         self.set_status(job=words)
+        self._tell(event)
         if event.event == "done":
             self._followed = ""
             tone = Tone.INFO if event.job.status == JobStatus.SUCCESS else Tone.WARNING
             self.flash(f"Job {event.job.id[:8]} ended: {str(event.job.status).lower()}.", tone)
             self._ask_guide()
+
+    @work(exit_on_error=False, group="alert")
+    async def _tell(self, event: WatchEvent) -> None:
+        """Tell what is worth an alert where the person is, whoever of their apps does it."""
+        from tui.jobs.alerts import alert_of, low_budget
+
+        services = self._services
+        found = [alert_of(event)]
+        if event.event == "done":
+            month = services.settings.budget.month
+            found.append(await asyncio.to_thread(low_budget, services.ledger, month))
+        for alert in filter(None, found):
+            if event.event != "done" or alert.kind == "budget":
+                self.flash(alert.line, Tone.WARNING)
+            for sent in await services.alerts.send(alert, self.write_terminal):
+                if sent.wrong:
+                    self.flash(f"The alert by {sent.channel} failed: {sent.wrong}", Tone.WARNING)
 
     @work(exclusive=True, exit_on_error=False, group="guide")
     async def _ask_guide(self, step: str = "", value: str = "") -> None:

@@ -90,14 +90,15 @@ class LossPlot(Widget):
         self._draw()
 
     def move_cursor(self, cells: int) -> None:
-        """Move the cursor, which shows its values in the legend; it begins at the right end."""
+        """Move the cursor, which shows its values in the legend; it begins at the last point."""
         window = self._window()
         if window is None:
             return
         left, right = window
         cell = (right - left) / max(1, self._width - 1)
-        self.cursor = min(right, max(left, (right if self.cursor is None else self.cursor)))
-        self.cursor = min(right, max(left, self.cursor + cells * cell))
+        ends = [curve.points[-1][0] for curve in self._curves if curve.points]
+        at = max(ends, default=right) if self.cursor is None else self.cursor + cells * cell
+        self.cursor = min(right, max(left, at))
         self._draw()
 
     def hide_cursor(self) -> bool:

@@ -143,6 +143,11 @@ class ShellApp(TypedAheadApp[object], inherit_bindings=False):
         place = await copy(text, self.copy_to_clipboard)
         self.flash(f"Copied {what} to {place}.")
 
+    def write_terminal(self, sequence: str) -> None:
+        """Send a sequence of our own making to the terminal: the bell, a desktop notice."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
     def edit_text(self, text: str, *, suffix: str = ".md") -> str | None:
         """Open text in the user's editor and return what was saved, None when that failed."""
         try:

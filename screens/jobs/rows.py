@@ -12,9 +12,9 @@ from widgets.rows import Column, Row
 JOB_COLUMNS = (
     Column("Status", 9),
     Column("Job", 8),
-    Column("Dataset", 12, share=2),
-    Column("Progress", 9, right=True),
-    Column("Loss", 12, rank=1),
+    Column("Dataset", 10, share=2),
+    Column("Progress", 8, right=True),
+    Column("Loss", 8, rank=1),
     Column("Left", 9, rank=2, right=True),
     Column("Model", 12, share=3, rank=4),
     Column("Cost", 9, rank=5, right=True),
@@ -31,7 +31,7 @@ _WORDS = {
     JobStatus.FAILED_VALIDATION: "invalid",
 }
 _BARS = "▁▂▃▄▅▆▇█"
-_SPARKS = 12
+_SPARKS = 8
 # Between two looks a listing is as good as new.
 _STALE_SECONDS = 60.0
 
@@ -81,9 +81,9 @@ def _progress(known: KnownJob) -> str:
     steps = known.job.hyperparameters.training_steps
     summary = known.summary
     total = (summary.steps if summary else 0) or steps or 0
-    if not total:
-        return ""
-    return f"{summary.step if summary else 0}/{total}"
+    if summary is None or not total:
+        return str(total or "")
+    return f"{summary.step}/{max(total, summary.step)}"
 
 
 def _left(known: KnownJob, stale: bool) -> str:

@@ -97,6 +97,7 @@ def watch(workspace: Path | None, as_json: bool, job_id: str, start_engine: bool
                     names = await services.jobs.validation_names(event.job)
                 job = event.job or job
                 _tell(event, names, as_json)
+                await _alert(services, event)
         return job
 
     job = services.run(work())
@@ -189,6 +190,19 @@ def _changed(services: Services, job: Job, as_json: bool) -> None:
         emit(document(job, services.jobs.dataset_of(job.id)))
     else:
         show(line(job, services.jobs.dataset_of(job.id)))
+
+
+async def _alert(services: Services, event: WatchEvent) -> None:
+    """Tell by the ways of the settings what is worth an alert; a way that fails is narrated."""
+    from tui.cli.alert import terminal
+    from tui.jobs.alerts import alert_of
+
+    alert = alert_of(event)
+    if alert is None:
+        return
+    for sent in await services.alerts.send(alert, terminal()):
+        if sent.wrong and sent.channel not in ("bell", "osc"):
+            say(f"! The alert by {sent.channel} failed: {sent.wrong}")
 
 
 def _tell(event: WatchEvent, names: dict[str, str], as_json: bool) -> None:

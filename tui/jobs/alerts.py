@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,7 +19,10 @@ from urllib.parse import urlsplit
 
 from tui.domain.errors import PapertuneError, UsageError
 from tui.domain.job import Job, JobStatus
+from tui.domain.usage import Amount
 from tui.jobs.watch import WatchEvent
+from tui.mistral.budget import Allowance
+from tui.mistral.ledger import Ledger
 from tui.settings import Credentials
 from tui.settings.alerts import SLACK, AlertSettings
 from tui.text import shorten, visible
@@ -27,6 +31,7 @@ Channel = Literal["app", "bell", "osc", "slack", "command"]
 CHANNELS: tuple[Channel, ...] = ("app", "bell", "osc", "slack", "command")
 _SECONDS = 15.0
 _LONGEST = 300
+_LOW = 0.1
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -147,6 +152,17 @@ def ended(job: Job, message: str = "") -> Alert | None:
     if job.status in (JobStatus.FAILED, JobStatus.FAILED_VALIDATION):
         return Alert("failed", f"{name} failed", message, job.id, job.model, "failed")
     return None
+
+
+def low_budget(ledger: Ledger, month: Amount | None) -> Alert | None:
+    """The alert for a month whose budget is nearly or wholly used; told once at either mark."""
+    left = Allowance(ledger, month=month).left()
+    if month is None or left is None or left.value > _LOW * month.value:
+        return None
+    mark = "used up" if left.value <= 0 else "nearly used up"
+    text = f"{max(0.0, left.value):.3g}{month.unit} of {month} is left."
+    code = f"budget:{time.strftime('%Y-%m')}:{mark}"
+    return Alert("budget", f"This month's budget is {mark}", text, job="month", code=code)
 
 
 def osc(alert: Alert, code: str, environment: dict[str, str] | None = None) -> str:
