@@ -260,6 +260,7 @@ class PapertuneApp(ShellApp):
             lambda: services.corpus,
             services.engine,
             services.gate,
+            lambda: services.datasets,
         )
 
     def _evaluation(self) -> Screen[Any]:
@@ -281,4 +282,5 @@ class PapertuneApp(ShellApp):
             services.endpoints,
             services.engine,
             services.chat.models,
+            lambda: services.alerts,
         )

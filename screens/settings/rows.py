@@ -74,22 +74,23 @@ class Item:
     tone: str = ""
 
 
-def sections(view: View) -> list[tuple[str, list[Item]]]:
-    """All settings in order, by section."""
+def sections(view: View, alerts: Sequence[Item] = ()) -> list[tuple[str, list[Item]]]:
+    """All settings in order, by section; `alerts` are the ways an alert takes."""
     return [
         ("You", _you(view)),
         ("Asking", _asking(view.settings)),
         ("Endpoints", [*(_endpoint(known, view.settings) for known in view.endpoints), _adding()]),
         ("Engine", [_engine(view.engine)]),
+        *([("Alerts", list(alerts))] if alerts else []),
         ("Files", _files(view.files)),
     ]
 
 
-def rows(view: View) -> tuple[list[Row], dict[str, Item]]:
+def rows(view: View, alerts: Sequence[Item] = ()) -> tuple[list[Row], dict[str, Item]]:
     """The rows of the list, a section's name in its first one, and the settings by row key."""
     found: list[Row] = []
     held: dict[str, Item] = {}
-    for section, entries in sections(view):
+    for section, entries in sections(view, alerts):
         for position, item in enumerate(entries):
             head = "" if position else section
             found.append(Row(item.key, (head, item.name, item.value, item.meaning), item.tone))

@@ -16,6 +16,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from screens.base import BaseScreen
+from screens.settings import alerts as ways
 from screens.settings import flows
 from screens.settings.rows import (
     ADD,
@@ -37,6 +38,7 @@ from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from tui.domain.model import ModelCard
+    from tui.jobs.alerts import Alerts
     from tui.mistral import Endpoints, EngineControl
 
 _PLACES = ("workspace", "settings", "credentials", "keymap")
@@ -66,6 +68,7 @@ class SettingsScreen(BaseScreen[None]):
         endpoints: Endpoints,
         engine: EngineControl,
         models: Callable[[], Awaitable[Sequence[ModelCard]]],
+        alerts: Callable[[], Alerts] | None = None,
     ) -> None:
         """`settings` gives those in force, `change` saves others and puts them in force."""
         super().__init__()
@@ -75,6 +78,7 @@ class SettingsScreen(BaseScreen[None]):
         self.endpoints = endpoints
         self.engine = engine
         self.models = models
+        self.alerts = alerts
         self.view: View | None = None
         self._items: dict[str, Item] = {}
 
@@ -131,7 +135,7 @@ class SettingsScreen(BaseScreen[None]):
         """Show it, the cursor staying on its row."""
         here = self.listing.current
         self.view = event.view
-        shown, self._items = rows(event.view)
+        shown, self._items = rows(event.view, ways.items(event.view.settings.alerts))
         keys = [row.key for row in shown]
         at = keys.index(here.key) if here is not None and here.key in keys else 0
         self.listing.show_rows(shown, at)
@@ -166,6 +170,10 @@ class SettingsScreen(BaseScreen[None]):
             return
         now = self.settings()
         changed: Settings | None = None
+        if key.startswith(ways.ALERT):
+            alerts = self.alerts() if self.alerts else None
+            self._take(await ways.edit(self.app, now, self.credentials, alerts, key))
+            return
         match key:
             case "person":
                 changed = await flows.person(self.app, now)

@@ -133,7 +133,7 @@ def sweep(
             services.gate.consent(services.endpoints.get(request.endpoint))
         told: list[dict[str, Any]] = []
         async for job, new in services.jobs.sweeps.launch(request, grid):
-            row = {
+            row: dict[str, Any] = {
                 "group": requests[0].group,
                 "job": job.id,
                 "status": str(job.status),
@@ -151,9 +151,8 @@ def sweep(
     told = services.run(work())
     if dry_run:
         for row in told:
-            emit_line(row) if as_json else show(
-                ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
-            )
+            said = ", ".join(f"{key} {value:g}" for key, value in row["settings"].items())
+            emit_line(row) if as_json else show(said)
     elif not as_json:
         show(f"See how it goes: papertune job group {told[0]['group']}")
 
