@@ -18,15 +18,18 @@ import difflib
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pypdfium2
+
 from tui.corpus.document import Extracted, Unreadable
 from tui.corpus.extract import extract
 from tui.corpus.identity import family_name, fold, title_key
-from tui.domain.paper import FileKind
+from tui.domain.paper import FileKind, SectionKind
 
 TRUTH = Path(__file__).with_name("reading_truth.json")
 _NUMBER = re.compile(
@@ -55,6 +58,9 @@ class Score:
     headings: list[int] = field(default_factory=lambda: [0, 0, 0])
     whole: int = 0
     with_headings: int = 0
+    captions: list[int] = field(default_factory=lambda: [0, 0])
+    references: list[int] = field(default_factory=lambda: [0, 0])
+    heads: list[int] = field(default_factory=lambda: [0, 0])
 
 
 def alike(a: str, b: str, least: float) -> bool:
@@ -132,7 +138,41 @@ def measure(truth: dict[str, Any], found: Extracted, score: Score) -> list[str]:
             wrong.append(f"headings missing: {missing}")
         if false:
             wrong.append(f"headings false: {false}")
+    spans = [
+        fold(found.text[span.start : span.end])[:160]
+        for span in found.spans
+        if span.kind is SectionKind.CAPTION
+    ]
+    for caption in truth.get("captions", ()):
+        words = fold(caption.split(" | ", 1)[1])
+        hit = any(words[:40] in span for span in spans)
+        score.captions[0] += hit
+        score.captions[1] += 1
+        if not hit:
+            wrong.append(f"caption missing: {caption}")
+    if count := truth.get("references"):
+        near = abs(len(found.references) - count) <= max(1, count * 0.1)
+        score.references[0] += near
+        score.references[1] += 1
+        if not near:
+            wrong.append(f"references: {len(found.references)} wanted {count}")
     return wrong
+
+
+def running_heads(path: Path) -> list[str]:
+    """Lines that stand on at least three pages, and on a third of them, numbers aside."""
+    document = pypdfium2.PdfDocument(path)
+    pages: Counter[str] = Counter()
+    for page in document:
+        lines = page.get_textpage().get_text_range().split("\r\n")
+        pages.update({key for line in lines if len(key := _letters(line)) >= 18})
+    least = max(3, len(document) / 3)
+    document.close()
+    return [line for line, count in pages.items() if count >= least]
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W\d_]+", " ", text).strip().lower()
 
 
 def report(name: str, score: Score) -> None:
@@ -153,6 +193,12 @@ def report(name: str, score: Score) -> None:
         f"{found / max(1, found + false):.1%}; papers with at least 85 % of theirs: "
         f"{score.whole}/{score.with_headings}"
     )
+    for label, (good, count) in (
+        ("captions as captions", score.captions),
+        ("reference lists within 10 % of their length", score.references),
+        ("running heads gone", score.heads),
+    ):
+        print(f"  {label}: {good}/{count} = {good / max(1, count):.1%}")
 
 
 def main() -> None:
@@ -177,6 +223,14 @@ def main() -> None:
             scores[name].refused.append(f"{path.name}: {refusal}")
             continue
         wrong = measure(truth, found, scores[name])
+        text = _letters(found.text)
+        for head in running_heads(path):
+            # Once is where the head is the title, the journal's name or a heading.
+            gone = text.count(head) <= 1
+            scores[name].heads[0] += gone
+            scores[name].heads[1] += 1
+            if not gone:
+                wrong.append(f"running head left: {head}")
         if chosen.show and wrong:
             print(f"{path.name} ({truth['journal']})")
             for line in wrong:

@@ -20,7 +20,7 @@ _JUNK_TITLE = re.compile(
     re.IGNORECASE,
 )
 _NOT_TITLE = re.compile(
-    r"proceedings|journal of|\bvol(ume|\.)|^vol\b|^arxiv|^research (article|paper)|"
+    r"proceedings|journal of|\bvol(ume|\.|\b)|^arxiv|^research (article|paper)|"
     r"^(?:original|regular|short|full|brief|rapid|invited) "
     r"(?:article|research|paper|communication|report|contribution)|"
     r"^(review|article|letter|contents|technical report|preprint|working paper|research|"
@@ -38,6 +38,10 @@ _NOT_ABSTRACT = re.compile(
     r"received\b.{0,60}accepted|doi:|https?://|full list of author|how to cite|citation:",
     re.IGNORECASE,
 )
+_ADDRESSES = re.compile(
+    r"@|(?:universit|department|institut|school of).*(?:universit|institut)", re.I
+)
+_SPACED = re.compile(r"(?:[^\W\d_] ){3,}[^\W\d_]\W?")
 # Fewer characters than this on the first page, and it is a cover.
 _COVER = 700
 
@@ -63,6 +67,12 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     taken = strip_furniture(pages)
     ordered = [line for page in pages for line in in_reading_order(page)]
     first, cover = _first_page(ordered, pages)
+    for line in first:
+        if line.text[1:2] == " " and _SPACED.fullmatch(line.text):
+            # A B S T R A C T, with the head of the box beside it where that is on its line.
+            line.text = re.sub(
+                "^articleinfo(?=abstract)", "", line.text.replace(" ", ""), flags=re.I
+            )
     heads = [fold(line.text) for line in [*taken[:60], *first[:80]] if _VOLUME.search(line.text)]
     begin, end = _title_lines(first, usual, told, heads)
     title = joiner(())(" ".join(line.text for line in first[begin:end]))
@@ -71,6 +81,9 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     authors = _authors(first[end:stop], first[begin].y0 if end else 0)
     page = fold(" ".join(line.text for line in first))
     authors = _better(authors, told.get("Author", ""), page)
+    if pages and pages[0].number > 1:
+        # The first page says nothing legible, and what comes later is no title.
+        title, authors, begin, end, stop = " ".join(told.get("Title", "").split()), [], 0, 0, 0
     edges = " ".join(line.text for line in taken if line.page <= 1)
     front = Front(
         title=_unshouted(title),
@@ -148,13 +161,15 @@ def _abstract(blocks: Sequence[Block]) -> str:
             found.append(block.text)
     if found:
         return "\n\n".join(found)
-    for block in blocks[:12]:
+    # Some journals give it no heading: it is the longest text before any.
+    before: list[str] = []
+    for block in blocks[:16]:
         if block.kind is BlockKind.HEADING and block.text:
             break
         prose = block.kind is BlockKind.PARAGRAPH and 250 <= len(block.text) <= 4000
-        if prose and not _NOT_ABSTRACT.match(block.text):
-            return block.text
-    return ""
+        if prose and not (_NOT_ABSTRACT.match(block.text) or _ADDRESSES.search(block.text)):
+            before.append(block.text)
+    return max(before, key=len, default="")
 
 
 def _title_lines(
