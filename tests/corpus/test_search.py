@@ -194,3 +194,16 @@ def test_search_goes_on_while_another_process_writes_the_index(
         assert library.search("granite")
         assert not library.papers("tag:late")
     assert library.papers("tag:late")
+
+
+def test_every_match_is_listed_however_many_there_are(
+    library: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tui.corpus import index, query
+
+    monkeypatch.setattr(index, "_GROUPS", 1)
+    parsed = query.parse("nothing else")
+    everything = library._index.papers(parsed)
+    assert len(everything) == 3
+    assert set(library._index.papers(parsed, ranked=1)) == set(everything)
+    assert len(library._index.papers(parsed, ranked=1, most=1)) == 1

@@ -81,7 +81,9 @@ class Corpus(Reading):
         unknown order.
         """
         end = None if limit is None else offset + limit
-        if query_text.strip() or sort:
+        if query_text.strip() and not sort:
+            return store.papers(self._db(), self._matching(query_text, end)[offset:end])
+        if sort:
             ids = self.ids(query_text, sort=sort, descending=descending)[offset:end]
             return store.papers(self._db(), ids)
         rows = self._db().execute(
@@ -118,7 +120,8 @@ class Corpus(Reading):
         found = self._matching(query_text) if query_text.strip() else None
         return listing.facets(self._db(), found, self._problem_kinds())
 
-    def _matching(self, query_text: str) -> list[str]:
+    def _matching(self, query_text: str, most: int | None = None) -> list[str]:
+        """All papers that match, the best first; only the first ones where `most` are enough."""
         parsed = query.parse(query_text)
         only, without, _ = self._sets(parsed)
         if parsed.empty:
@@ -127,7 +130,7 @@ class Corpus(Reading):
             everything = listing.ordered(self._db(), None, "year", descending=True)
             return [p for p in everything if (only is None or p in only) and p not in without]
         self._index.update()
-        return self._index.papers(parsed, papers=only, without=without)
+        return self._index.papers(parsed, papers=only, without=without, most=most)
 
     def _sets(self, parsed: query.Query) -> tuple[set[str] | None, set[str], list[str]]:
         """What `in:` and `problem:` mean: papers to keep to, papers to leave out, notes."""
