@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,9 +51,7 @@ def check(
         )
     tokenizer = tokenizer_of(model) if model is not None else None
     if model is not None and seq_len is None:
-        from tui.jobs.estimate import DEFAULT_SEQ_LEN
-
-        seq_len = DEFAULT_SEQ_LEN
+        seq_len = _cut_at(model)
     if is_file:
         report = check_training_file(Path(target), tokenizer=tokenizer, seq_len=seq_len, fix=fix)
     else:
@@ -83,6 +82,18 @@ def tokenizer_of(model: str) -> ModelTokenizer:
     if Path(model).is_dir():
         return ModelTokenizer.from_folder(Path(model))
     return asyncio.run(_served(model))
+
+
+def _cut_at(model: str) -> int:
+    """How many tokens of an example training on this model reads, unless told otherwise."""
+    from tui.jobs.suggest import DEFAULT_SEQ_LEN
+    from tui.storage.locations import data_dir
+
+    try:
+        said = json.loads((data_dir() / "models" / model / "papertune.json").read_bytes())
+        return int(said["defaults"]["seq_len"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return DEFAULT_SEQ_LEN
 
 
 async def _served(model: str) -> ModelTokenizer:

@@ -18,12 +18,11 @@ from tui.formats.check import (
     TokenCounter,
     answer_lost,
     check_file,
-    content_key,
     count_tokens,
-    prompt_and_whole,
     too_long,
 )
 from tui.formats.fix import fix_file
+from tui.formats.likeness import content_key, prompt_and_whole
 from tui.formats.lines import LineError, TrainingLine, decode_object
 from tui.formats.near_duplicates import NearPair, alike, near_pairs
 from tui.formats.rules import examine

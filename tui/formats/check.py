@@ -6,7 +6,6 @@ bounded by the number of lines, not by their size.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from array import array
 from collections.abc import Mapping, Sequence
@@ -18,8 +17,8 @@ import numpy as np
 
 from tui.domain.errors import NotFoundError, PapertuneError
 from tui.domain.example import Finding, Form, Turn
-from tui.formats import templates
 from tui.formats.chat_template import TemplateError
+from tui.formats.likeness import content_keys, prompt_and_whole
 from tui.formats.lines import (
     BOM,
     MAX_LINE,
@@ -173,13 +172,15 @@ def _check(
         if line is None or not _count(line, raw.number, tally, tokenizer, seq_len):
             tally.invalid += 1
             continue
-        key = content_key(line)
+        prompt, key = content_keys(line)
         if key in tally.seen:
             tally.duplicates += 1
             tally.warn(raw.number, "duplicate", "the line repeats an earlier one")
             continue
         tally.seen.add(key)
-        _remember(line, raw.number, tally)
+        if len(line.messages) > 1:
+            tally.asked.append(prompt)
+            tally.asked_in.append(raw.number)
         if finder is not None:
             finder.add(raw, line)
     after = os.fstat(file.fileno())
@@ -254,14 +255,6 @@ def _foreign(file: BinaryIO) -> tuple[str, str] | None:
     return None
 
 
-def _remember(line: TrainingLine, number: int, tally: _Tally) -> None:
-    """Keep what a line asks, to find lines that ask it too."""
-    said = line.messages
-    if len(said) > 1 and said[-1]["role"] == "assistant":
-        tally.asked.append(content_key(replace(line, messages=said[:-1])))
-        tally.asked_in.append(number)
-
-
 def _contradictions(tally: _Tally) -> None:
     """Lines that give another answer to what an earlier line asks, word for word."""
     if not tally.asked:
@@ -327,27 +320,6 @@ def count_tokens(line: TrainingLine, tokenizer: TokenCounter | None) -> int:
     if line.tools:
         return tokenizer.count_messages(line.messages, line.tools)
     return tokenizer.count_messages(line.messages)
-
-
-def content_key(line: TrainingLine) -> int:
-    """The same number for lines that say the same but for spaces and case."""
-    parts = [
-        line.text,
-        *(f"{message['role']}\x1f{message['content']}" for message in line.messages),
-    ]
-    parts += [str(message["tool_calls"]) for message in line.messages if "tool_calls" in message]
-    normal = " ".join("\x1e".join(parts).casefold().split())
-    return int.from_bytes(hashlib.blake2b(normal.encode(), digest_size=8).digest(), "big")
-
-
-def prompt_and_whole(line: TrainingLine) -> tuple[str, str]:
-    """The user's words and all words but the system's: what near-duplicates are judged by."""
-    if line.form is Form.TEXT:
-        plain = templates.parse(line.text)
-        return (plain.question if isinstance(plain, templates.QuestionAnswer) else ""), line.text
-    prompt = "\n".join(m["content"] for m in line.messages if m["role"] == "user")
-    whole = "\n".join(m["content"] for m in line.messages if m["role"] != "system")
-    return prompt, whole
 
 
 class _Finder:

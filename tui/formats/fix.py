@@ -16,7 +16,8 @@ import msgspec
 
 from tui.domain.errors import ConflictError, NotFoundError, PapertuneError
 from tui.domain.example import Finding, FixReport, Form
-from tui.formats.check import MAX_FINDINGS, content_key
+from tui.formats.check import MAX_FINDINGS
+from tui.formats.likeness import content_key
 from tui.formats.lines import BOM, MAX_LINE, LineError, RawLine, decode_object, read_raw
 from tui.formats.repairs import repair
 from tui.formats.rules import examine

@@ -1,8 +1,10 @@
 """How fast datasets are checked, compared and frozen, and in how much memory.
 
-    python bench/datasets.py [--examples N] [--megabytes M] [--model FOLDER]
+    python bench/dataset_checks.py [--examples N] [--megabytes M] [--model FOLDER] [--giant]
 
-Prints one JSON document. The full sizes are `--examples 100000 --megabytes 1000`.
+Prints one JSON document. The full sizes are `--examples 100000 --megabytes 1000`; `--giant` adds a
+file whose only line has 10 GB (sparse, so it takes no room). Without `--model` the exact counts
+are left out. Figures are CPU seconds of this process, or shares of another figure of the same run.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from tui.domain.errors import NotFoundError
 from tui.domain.example import Example, Kind, Role, Status, Turn
 from tui.domain.paper import Paper, Passage
 from tui.formats.check import check_file
+from tui.formats.fix import fix_file
 from tui.formats.near_duplicates import near_pairs
 from tui.formats.tokenizer import ModelTokenizer
 from tui.storage.workspace import Workspace
@@ -83,7 +86,7 @@ def peak_megabytes() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def measure_check(folder: Path, megabytes: int, model: Path | None) -> dict[str, Any]:
+def measure_check(folder: Path, megabytes: int) -> dict[str, Any]:
     path = folder / "train.jsonl"
     write_file(path, megabytes)
     size = path.stat().st_size / 1e6
@@ -100,19 +103,47 @@ def measure_check(folder: Path, megabytes: int, model: Path | None) -> dict[str,
     report, _, cpu = timed(lambda: check_file(path, near=True))
     found["with_near_duplicates_mb_per_cpu_s"] = round(size / cpu, 1)
     found["memory_mb_peak_with_near"] = round(peak_megabytes())
-    if model is not None:
-        tokenizer = ModelTokenizer.from_folder(model)
-        lines = path.read_text(encoding="utf-8").splitlines()[:2_000]
-        talks = [json.loads(line)["messages"] for line in lines]
-        small = folder / "small.jsonl"
-        small.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        tokenizer.count("warm")
-        counted, _, alone = timed(lambda: sum(map(tokenizer.count_messages, talks)))
-        checked, _, whole = timed(lambda: check_file(small, tokenizer=tokenizer))
-        assert checked.tokens == counted
-        found["tokens_per_cpu_s"] = round(counted / whole)
-        found["share_of_tokenizer"] = round(alone / whole, 2)
+    _, _, cpu = timed(lambda: fix_file(path, folder / "fixed.jsonl"))
+    found["fix_mb_per_cpu_s"] = round(size / cpu, 1)
+    found["memory_mb_peak_with_fix"] = round(peak_megabytes())
     return found
+
+
+def measure_tokens(folder: Path, model: Path) -> dict[str, Any]:
+    """The check's share of what the tokenizer alone does on the same conversations."""
+    path = folder / "tokens.jsonl"
+    write_file(path, 3)
+    tokenizer = ModelTokenizer.from_folder(model)
+    with path.open("rb") as file:
+        talks = [json.loads(line)["messages"] for line in file]
+    plain = ["\n".join(message["content"] for message in talk) for talk in talks]
+    tokenizer.count_messages(talks[0])
+    _, _, bare = timed(lambda: sum(map(tokenizer.count, plain)))
+    counted, _, templated = timed(lambda: sum(map(tokenizer.count_messages, talks)))
+    checked, _, whole = timed(lambda: check_file(path, tokenizer=tokenizer))
+    assert checked.tokens == counted
+    return {
+        "tokens": counted,
+        "tokens_per_cpu_s": round(counted / whole),
+        "share_of_tokenizer_alone": round(bare / whole, 2),
+        "share_of_tokenizer_and_template": round(templated / whole, 2),
+    }
+
+
+def measure_giant(folder: Path) -> dict[str, Any]:
+    """One line of 10 GB, which is refused without being held."""
+    path = folder / "giant.jsonl"
+    with path.open("wb") as file:
+        file.write(b'{"text": "')
+        file.truncate(10_000_000_000)
+    before = peak_megabytes()
+    report, _, cpu = timed(lambda: check_file(path, near=True))
+    path.unlink()
+    return {
+        "codes": [error.code for error in report.errors],
+        "cpu_s": round(cpu, 2),
+        "memory_mb_added": round(peak_megabytes() - before),
+    }
 
 
 def measure_near(count: int) -> dict[str, Any]:
@@ -152,6 +183,10 @@ def measure_dataset(folder: Path, count: int) -> dict[str, Any]:
     _, _, adding = timed(lambda: datasets.add_examples("bench", examples))
     _, _, listing = timed(datasets.list)
     _, _, page = timed(lambda: datasets.examples("bench", status=Status.ACCEPTED, limit=50))
+    _, _, filters = timed(lambda: datasets.filters("bench"))
+    one = datasets.examples("bench", limit=1, offset=count // 2)[0].id
+    _, _, deciding = timed(lambda: datasets.decide("bench", [one], Status.ACCEPTED))
+    _, _, following = timed(lambda: datasets.examples("bench", limit=1, offset=count // 2))
     report, _, checking = timed(lambda: datasets.check("bench"))
     version, _, freezing = timed(lambda: datasets.freeze("bench"))
     _, _, reading = timed(lambda: datasets.test_items(version, Role.VALIDATION))
@@ -161,6 +196,9 @@ def measure_dataset(folder: Path, count: int) -> dict[str, Any]:
         "add_cpu_s": round(adding, 2),
         "list_cpu_s": round(listing, 3),
         "first_page_cpu_s": round(page, 3),
+        "filters_cpu_s": round(filters, 3),
+        "decide_cpu_s": round(deciding, 3),
+        "next_example_cpu_s": round(following, 3),
         "check_cpu_s": round(checking, 2),
         "freeze_cpu_s": round(freezing, 2),
         "read_validation_cpu_s": round(reading, 2),
@@ -173,13 +211,18 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=10_000)
     parser.add_argument("--megabytes", type=int, default=20)
     parser.add_argument("--model", type=Path, help="a model's folder, to count tokens with")
+    parser.add_argument("--folder", type=Path, help="where the files are made")
+    parser.add_argument("--giant", action="store_true", help="check a line of 10 GB, too")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = {
-            "check": measure_check(Path(folder), asked.megabytes, asked.model),
-            "near_duplicates": measure_near(asked.examples),
-            "dataset": measure_dataset(Path(folder), asked.examples),
-        }
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        found["check"] = measure_check(Path(folder), asked.megabytes)
+        if asked.model is not None:
+            found["tokens"] = measure_tokens(Path(folder), asked.model)
+        if asked.giant:
+            found["giant"] = measure_giant(Path(folder))
+        found["near_duplicates"] = measure_near(asked.examples)
+        found["dataset"] = measure_dataset(Path(folder), asked.examples)
     print(json.dumps(found, indent=2))
 
 
