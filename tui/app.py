@@ -152,7 +152,8 @@ class PapertuneApp(ShellApp):
         if event.progress is not None and event.progress.steps and not event.job.terminal:
             words += f" {event.progress.step}/{event.progress.steps}"
         self.set_status(job=words)
-        self._tell(event)
+        if event.event in ("warning", "done"):
+            self._tell(event)
         if event.event == "done":
             self._followed = ""
             tone = Tone.INFO if event.job.status == JobStatus.SUCCESS else Tone.WARNING

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,12 @@ from textual.message import Message
 from textual.widgets import Static
 from textual.worker import Worker
 
-from screens.base import BaseScreen
 from screens.chat import flows
+from screens.chat.conversation import ConversationScreen
 from screens.chat.sources import SourcesPane
 from screens.chat.transcript import ExchangeView, Transcript
-from tui.chat import Piece, SourcesFound
-from tui.chat.session import Session
+from tui.chat import Piece, SourcesFound, Working
+from tui.chat.session import Session, Told
 from tui.domain.chat import Answer, Mode
 from tui.domain.errors import PapertuneError
 from tui.domain.model import ModelCard
@@ -32,10 +33,11 @@ from widgets.status import GuideStep
 if TYPE_CHECKING:
     from tui.chat import Chat, Conversations, FeedbackStore
     from tui.corpus import Corpus
+    from tui.datasets import Datasets
     from tui.mistral import EngineControl, Gate
 
 
-class ChatScreen(BaseScreen[None]):
+class ChatScreen(ConversationScreen):
     """Asking a model about the papers, with the passages its answers stand on."""
 
     NAME = "Chat"
@@ -59,6 +61,7 @@ class ChatScreen(BaseScreen[None]):
         corpus: Callable[[], Corpus],
         engine: EngineControl,
         gate: Gate,
+        datasets: Callable[[], Datasets],
     ) -> None:
         super().__init__()
         self.chat = chat
@@ -67,6 +70,7 @@ class ChatScreen(BaseScreen[None]):
         self.corpus = corpus
         self.engine = engine
         self.gate = gate
+        self.datasets = datasets
         self.session = Session(chat, conversations)
         self._defaults = ("", "")
         self._answering: Worker[None] | None = None
@@ -95,11 +99,6 @@ class ChatScreen(BaseScreen[None]):
         if step.mode == "chat" and self.focused is self.query_one(Composer):
             return [self.app.key_for("composer.send")]
         return super().guide_keys(step)
-
-    @property
-    def transcript(self) -> Transcript:
-        """The conversation."""
-        return self.query_one(Transcript)
 
     # Whom to ask
 
@@ -132,10 +131,14 @@ class ChatScreen(BaseScreen[None]):
 
     def _show_asking(self) -> None:
         session = self.session
-        mode = "" if session.mode is Mode.ASK else f" · {session.mode.value}"
         if session.model:
-            who = f" · {session.model}{mode}"
-            words = Content.assemble((f" {session.arm.value}", "bold"), (who, "$muted"))
+            arms = session.arm.value
+            if session.beside:
+                arms = "two arms, blind" if session.blind else f"{arms} | {session.other_arm.value}"
+            parts = [session.model]
+            parts += [] if session.mode is Mode.ASK else [session.mode.value]
+            parts += [] if session.scope.kind == "all" else [session.scope.label()]
+            words = Content.assemble((f" {arms}", "bold"), (f" · {' · '.join(parts)}", "$muted"))
         else:
             endpoint = self.gate.settings.endpoint
             start, settings = self.app.key_for("chat.engine"), self.app.key_for("app.settings")
@@ -162,6 +165,21 @@ class ChatScreen(BaseScreen[None]):
     async def action_purpose(self) -> None:
         """Choose what a question asks for."""
         self.session.mode = await flows.mode(self.app, self.session.mode)
+        self._show_asking()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_scope(self) -> None:
+        """Choose which papers are asked."""
+        self.session.scope = await flows.scope(self.app, self.corpus, self.session.scope)
+        self._show_asking()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_beside(self) -> None:
+        """One answer, or two beside each other, blind if wanted."""
+        session = self.session
+        at = flows.ONE if not session.beside else flows.BLIND if session.blind else flows.TWO
+        chosen = await flows.beside(self.app, at)
+        session.beside, session.blind = chosen != flows.ONE, chosen == flows.BLIND
         self._show_asking()
 
     @work(exclusive=True, exit_on_error=False, group="engine")
@@ -197,17 +215,31 @@ class ChatScreen(BaseScreen[None]):
 
     @work(exclusive=True, exit_on_error=False, group="answer")
     async def _ask(self, text: str) -> None:
-        view = await self.transcript.begin(text)
+        session = self.session
+        sides = 2 if session.beside else 1
+        parts = [] if session.mode is Mode.ASK else [session.mode.value]
+        parts += [] if session.scope.kind == "all" else [session.scope.label()]
+        view = await self.transcript.begin(text, sides=sides, label=" · ".join(parts))
+        await self._answer(view, lambda: session.ask(text, self.corpus()))
+
+    @work(exclusive=True, exit_on_error=False, group="answer")
+    async def _go_on(self, view: ExchangeView) -> None:
+        await self._answer(view, self.session.go_on)
+
+    async def _answer(
+        self, view: ExchangeView, ask: Callable[[], AsyncGenerator[Told, None]]
+    ) -> None:
+        """Show what asking tells, to whatever end it comes."""
         view.say("…")
         try:
             try:
-                await self._stream(view, text)
+                await self._stream(view, ask())
             except ConsentNeeded as needed:
                 if not await flows.allow(self.app, needed):
                     view.say("Nothing was sent.")
                     return
                 await asyncio.to_thread(self.gate.consent, needed.endpoint)
-                await self._stream(view, text)
+                await self._stream(view, ask())
         except PapertuneError as error:
             await self._broken_off(view)
             self.app.report(error)
@@ -216,6 +248,8 @@ class ChatScreen(BaseScreen[None]):
             raise
         finally:
             self._answering = None
+            if view.is_attached and not self.session.open_question:
+                self.transcript.kept(self.session.exchanges, view)
             self.refresh_bindings()
 
     async def _broken_off(self, view: ExchangeView) -> None:
@@ -225,21 +259,31 @@ class ChatScreen(BaseScreen[None]):
         if self.session.open_question:
             view.say(f"No answer; {self.app.key_for('chat.retry')} asks again.")
         else:
-            await view.finish(self.session.exchanges[-1].answer)
+            await view.show(self.session.exchanges[-1])
 
-    async def _stream(self, view: ExchangeView, text: str) -> None:
-        async for told in self.session.ask(text):
-            event = told.event
-            if isinstance(event, SourcesFound):
-                self.side.show(event.sources)
-                view.say(f"reading {len(event.sources)} sources…")
-            elif isinstance(event, Piece):
-                await view.add(event.text)
-            elif isinstance(event, Answer):
-                await view.finish(event)
-                self.side.show(event.sources)
-                if event.complete:
-                    self.app.step_done("chat", self.session.card.id if self.session.card else "")
+    async def _stream(self, view: ExchangeView, events: AsyncGenerator[Told, None]) -> None:
+        session = self.session
+        async with aclosing(events):
+            async for told in events:
+                event, side = told.event, told.side
+                if isinstance(event, SourcesFound):
+                    self._found(view, event, side)
+                elif isinstance(event, Working):
+                    far = f" ({event.done + 1} of {event.total})" if event.total else ""
+                    view.say(f"{event.words}{far}…", side)
+                elif isinstance(event, Piece):
+                    await view.add(event.text, side)
+                elif isinstance(event, Answer):
+                    await view.finish(event, side, blind=session.blind and session.beside)
+                    if side == 0:
+                        self.side.show(event.sources)
+                    if event.complete:
+                        self.app.step_done("chat", session.card.id if session.card else "")
+
+    def _found(self, view: ExchangeView, event: SourcesFound, side: int) -> None:
+        if event.sources and (side == 0 or not self.side.sources):
+            self.side.show(event.sources)
+        view.say(f"reading {len(event.sources)} sources, found by {event.by}…", side)
 
     def action_stop(self) -> None:
         """Stop the model; what it said so far is kept."""
@@ -266,11 +310,6 @@ class ChatScreen(BaseScreen[None]):
         event.stop()
         self.transcript.focus()
 
-    def action_retry(self) -> None:
-        """Ask the last question again, e.g. on another arm."""
-        if self._answering is None and self.session.last_question:
-            self.ask(self.session.last_question)
-
     def action_editor(self) -> None:
         """Write the question in $EDITOR."""
         composer = self.query_one(Composer)
@@ -279,61 +318,20 @@ class ChatScreen(BaseScreen[None]):
             composer.text = written.strip()
             composer.focus()
 
-    @property
-    def side(self) -> SourcesPane:
-        """The sources."""
-        return self.query_one(SourcesPane)
-
     def action_sources(self) -> None:
         """To the sources of the last answer."""
         self.set_class(True, "-sources")
         self.side.listing.focus()
         self.refresh_bindings()
 
-    # Conversations and what to do with answers
-
-    async def _show_conversation(self) -> None:
-        key = self.app.key_for
-        hint = (
-            f"Press {key('chat.ask')} to ask a question about your papers.\n\n"
-            f"{key('chat.arm')} chooses who answers: the tuned model or its base, with or without "
-            f"passages of the papers. {key('chat.conversations')} goes on with an earlier "
-            "conversation."
-        )
-        await self.transcript.show(self.session.exchanges, hint)
-        last = self.session.exchanges[-1].answer if self.session.exchanges else None
-        self.side.show(last.sources if last else ())
-
-    async def action_new(self) -> None:
-        """Begin a new conversation."""
-        self.session.renew()
-        await self._show_conversation()
-        self.action_ask()
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_conversations(self) -> None:
-        """Go on with an earlier conversation."""
-        chosen = await flows.conversation(self.app, self.conversations)
-        if chosen:
-            await asyncio.to_thread(self.session.resume, chosen)
-            await self._show_conversation()
-            self.refresh_bindings()
-
-    async def action_copy(self) -> None:
-        """Copy the last answer."""
-        if self.session.exchanges:
-            await self.app.copy(self.session.exchanges[-1].answer.text, "the answer")
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_export(self) -> None:
-        """Write the conversation to a Markdown file."""
-        await flows.export(self.app, self.conversations, self.session.id)
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_feedback(self) -> None:
-        """Say whether the last answer is good, or what is wrong with it."""
-        if self.session.exchanges:
-            await flows.rate(self.app, self.feedback, self.session.exchanges[-1])
+    @on(SourcesPane.Opened)
+    async def _opened(self, event: SourcesPane.Opened) -> None:
+        """A newcomer who opens a paper of the reading path has it read."""
+        event.stop()
+        last = self.session.exchanges[-1] if self.session.exchanges else None
+        onboarding = self.chat.onboarding
+        if last is not None and last.mode is Mode.ONBOARD and onboarding is not None:
+            await asyncio.to_thread(onboarding.mark, event.source.paper)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Only what makes sense now."""
@@ -341,12 +339,22 @@ class ChatScreen(BaseScreen[None]):
             return True
         idle = self._answering is None
         said = bool(self.session.exchanges)
+        last = self.session.exchanges[-1] if said else None
+        two = idle and last is not None and last.other is not None
         sensible = {
             "stop": not idle,
             "new": idle and said,
             "conversations": idle,
             "retry": idle and bool(self.session.last_question),
             "copy": idle and said,
+            "copy_part": idle and said,
+            "edit": idle and said,
+            "branches": idle and said,
+            "search": idle,
+            "rename": idle and said,
+            "left": two,
+            "right": two,
+            "go_on": idle and last is not None and last.answer.cut and bool(last.answer.text),
             "feedback": idle and said,
             "export": idle and said,
             "sources": bool(self.side.sources),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from textual.message import Message
 from tui.domain.chat import Source
 from tui.domain.errors import NotFoundError
 from tui.keymap import bindings
-from widgets.reader import Document
+from widgets.reader import Document, Heading
 from widgets.reader_pane import ReaderPane
 from widgets.rows import Column, Row
 from widgets.virtual_list import VirtualList
@@ -27,6 +27,7 @@ _COLUMNS = (
     Column("Source", 16, share=1),
     Column("Page", 4, rank=1, right=True),
 )
+_REMOVED = "(The paper was removed since; this is what the model saw.)"
 _MARKS = {True: "✓", False: "✗", None: " "}
 
 
@@ -41,10 +42,17 @@ class SourcesPane(Vertical):
 
     @dataclass
     class Passage(Message):
-        """The text of a source came."""
+        """What a source shows came: its passage, or its whole paper with the passage at `at`."""
 
         source: Source
-        text: str
+        document: Document
+        at: int = 0
+
+    @dataclass
+    class Opened(Message):
+        """The person opened a source's paper at its passage."""
+
+        source: Source
 
     def __init__(self, corpus: Callable[[], Corpus], id: str | None = None) -> None:
         super().__init__(id=id)
@@ -96,7 +104,11 @@ class SourcesPane(Vertical):
     @on(VirtualList.Opened)
     def _opened(self, event: VirtualList.Opened) -> None:
         event.stop()
-        self.query_one(ReaderPane).reader.focus()
+        source = next((s for s in self._sources if str(s.n) == event.row.key), None)
+        if source is not None:
+            self._read_paper(source)
+            self.query_one(ReaderPane).reader.focus()
+            self.post_message(self.Opened(source))
 
     def action_back(self) -> None:
         """Give the focus back."""
@@ -107,18 +119,49 @@ class SourcesPane(Vertical):
         try:
             text = self._corpus().passage(source.passage).text
         except NotFoundError:
-            text = f"{source.quote}\n\n(The paper was removed since; this is what the model saw.)"
-        self.post_message(self.Passage(source, text))
+            shown = Document(f"{source.quote}\n\n{_REMOVED}")
+        else:
+            shown = Document(text, marks=tuple(seen(source.quote, text)))
+        self.post_message(self.Passage(source, shown))
+
+    @work(thread=True, exclusive=True, exit_on_error=False, group="read")
+    def _read_paper(self, source: Source) -> None:
+        """The whole paper, opened at the passage, with what the model saw of it marked."""
+        corpus = self._corpus()
+        try:
+            passage, paper = corpus.passage(source.passage), corpus.paper(source.paper)
+            text = corpus.text(source.paper)
+        except NotFoundError:
+            shown, at = Document(f"{source.quote}\n\n{_REMOVED}"), 0
+        else:
+            at = passage.start
+            marks = seen(source.quote, text[at : passage.end])
+            shown = Document(
+                text,
+                tuple(Heading(s.title, s.start, s.level) for s in paper.sections if s.path),
+                _pages([(s.start, s.page) for s in paper.sections] + [(at, passage.page)]),
+                tuple((at + start, at + end) for start, end in marks),
+            )
+        self.post_message(self.Passage(source, shown, at))
 
     def on_sources_pane_passage(self, event: Passage) -> None:
-        """Show the passage with what the model saw of it marked."""
+        """Show it."""
         event.stop()
         source = event.source
         if source not in self._sources:
             return
         byline = [source.section, f"p. {source.page}" if source.page else ""]
-        document = Document(event.text, marks=tuple(seen(source.quote, event.text)))
-        self.query_one(ReaderPane).show(source.title or source.paper, byline, document, 0)
+        pane = self.query_one(ReaderPane)
+        pane.show(source.title or source.paper, byline, event.document, event.at)
+
+
+def _pages(places: Sequence[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Where each page is first known to be, as (offset, page)."""
+    pages: list[tuple[int, int]] = []
+    for start, page in sorted(places):
+        if page and (not pages or page > pages[-1][1]):
+            pages.append((start, page))
+    return tuple(pages)
 
 
 def seen(quote: str, text: str) -> list[tuple[int, int]]:

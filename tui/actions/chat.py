@@ -28,9 +28,19 @@ ACTIONS = (
     Action(
         "chat.mode", "o", "Mode", "Ask, summarise, brainstorm, onboard", rank=36, call="purpose"
     ),
+    Action("chat.scope", "p", "Papers", "Ask all papers, a tag, a selection, or one", rank=22),
+    Action("chat.beside", "b", "Beside", "Ask two arms beside each other, or one", rank=24),
+    Action("chat.left", "<", "A better", "The first of the two answers is better", rank=3),
+    Action("chat.right", ">", "B better", "The second of the two answers is better", rank=4),
+    Action("chat.go-on", "+", "Go on", "Have the model go on with an answer that was cut", rank=6),
     Action("chat.copy", "y", "Copy", "Copy the answer", rank=38),
+    Action("chat.copy-part", "Y", "Copy…", "Copy code of the answer, or its sources as BibTeX"),
     Action("chat.editor", "e", "Editor", "Write the question in $EDITOR", rank=40),
-    Action("chat.export", "x", "Export", "Write the conversation to a Markdown file", rank=42),
+    Action("chat.edit", "t", "Edit", "Edit an earlier question and branch off there", rank=41),
+    Action("chat.branches", "B", "Branches", "Go to another branch of this conversation"),
+    Action("chat.search", "C", "Search", "Find an earlier conversation by its words"),
+    Action("chat.rename", "T", "Title", "Give this conversation a title"),
+    Action("chat.export", "x", "Export", "Write the conversation to a file or notes", rank=42),
     Action("chat.engine", "E", "Engine", "Start the local engine", rank=44),
     Action(
         "composer.send",

@@ -6,6 +6,7 @@ The screen and the command hold the same session, so what one of them keeps the 
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -49,6 +50,7 @@ class Session:
         self.sources = True
         self.base = False
         self.beside = False
+        self.blind = False
         self.mode = Mode.ASK
         self.scope = Scope()
         self._open: tuple[str, str] | None = None
@@ -136,6 +138,8 @@ class Session:
         if corpus is not None:
             papers = await asyncio.to_thread(self.scope.papers, corpus)
         arms = [self.arm, self.other_arm] if self.beside else [self.arm]
+        if self.blind and secrets.randbelow(2):
+            arms.reverse()
         key = await self._asked(text)
         self._open = (key, text)
         exchange = Exchange(
@@ -176,7 +180,10 @@ class Session:
                 async for told in events:
                     yield told
         finally:
-            self._keep(last, [side])
+            if side.went_on:
+                self._keep(last, [side])
+            else:
+                self.exchanges.append(last)
 
     def prefer(self, side: int) -> Exchange:
         """Record which of the last two answers a person chose; the exchange as it is now."""
@@ -277,6 +284,11 @@ class _Side:
     def _save(self, words: str) -> None:
         session = self._session
         session._conversations.said(session.id, self._exchange.id, words, other=self.side == 1)
+
+    @property
+    def went_on(self) -> bool:
+        """Whether a word came, or the end."""
+        return self._answer is not None or len(self.said) > 1
 
     def ended(self) -> Answer | None:
         """The whole answer, else what was said so far; None without a word."""
