@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.mistral.conftest import KEY
-from tests.mistral.faults import Answer, FaultServer, answer, chunk, completion, sse
+from tests.mistral.faults import Answer, FaultServer, Request, answer, chunk, completion, sse
 from tui.domain.chat import Usage
 from tui.domain.endpoint import Endpoint, EndpointKind
 from tui.domain.errors import PapertuneError
@@ -62,6 +62,26 @@ async def test_an_answer_comes_with_its_usage_and_is_in_the_ledger(
     [row] = ledger.rows()
     assert (row.endpoint, row.model, row.purpose) == ("mistral", "m", "chat")
     assert (row.prompt_tokens, row.completion_tokens, row.workspace) == (12, 4, "/team/papers")
+
+
+async def test_an_answer_that_nobody_waits_for_is_in_the_ledger_too(
+    connect: Callable[..., Client], server: FaultServer, ledger: Ledger
+) -> None:
+    asked = asyncio.Event()
+
+    def hanging(request: Request) -> Answer:
+        asked.set()
+        return sse(chunk("Hello"), done=False, hang=True)
+
+    server.on("POST", CHAT, hanging)
+    task = asyncio.create_task(connect(EndpointKind.LOCAL).chat(ASK))
+    await asyncio.wait_for(asked.wait(), 10)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    [row] = ledger.rows()
+    assert row.prompt_tokens > 0
+    assert row.device_seconds > 0
 
 
 async def test_a_prefix_is_sent_as_the_beginning_of_the_answer(

@@ -125,9 +125,13 @@ class Client:
         return vectors
 
     async def chat(self, request: ChatRequest) -> ChatReply:
-        """A whole answer."""
+        """A whole answer; one that nobody waits for any longer is recorded as an estimate."""
         started = time.monotonic()
-        text, model, usage, reason = await self._sdk.chat(request)
+        try:
+            text, model, usage, reason = await self._sdk.chat(request)
+        except asyncio.CancelledError:
+            await self._record(request.model, request.purpose, estimated(request, 0), started)
+            raise
         await self._record(request.model, request.purpose, usage, started)
         return ChatReply(text, model, usage, reason, time.monotonic() - started)
 
