@@ -103,9 +103,39 @@ def test_equations_stay_source_and_tables_become_text(main: Path) -> None:
     assert "Table: Weights of pebbles\nKind | Weight\nGrey | 12\nWhite | 8" in found.text
     captions = [s for s in found.spans if s.kind is SectionKind.CAPTION]
     assert len(captions) == 1
-    assert "Theorem (Pebbles). Every pebble is a stone." in found.text
+    assert "\\begin{theorem}[Pebbles]Every pebble is a stone.\\end{theorem}" in found.text
     assert "• first thing" in found.text
     assert "one half of it, “quoted” words" in found.text
+
+
+ODD = r"""\documentclass{article}
+\newtheorem{mythm}{Main Result}
+\newtheorem{rem}{Remark}
+\title{A paper of odd things}
+\begin{document}
+\section{One}
+Before \verb|100% sure| and \url{http://x.y/%20z} after. See \cite{k}. % a comment with \url{a%b}
+\begin{mythm}[Big]\label{t} Let $f$ hold. \begin{equation} a=b \end{equation} Done.\end{mythm}
+\begin{rem} A remark is prose. \end{rem}
+Drawn: \tikz{\draw (0,0) -- (1,1);} and \tikz[scale=2] \draw (2,2) -- (3,3); here.
+\iffalse switched off \fi
+\verbatiminput{/etc/passwd}\lstinputlisting{/etc/passwd}
+\end{document}"""
+
+
+def test_signs_statements_and_drawings_are_told_apart(main: Path) -> None:
+    main.write_text(ODD)
+    text = read(main).text
+    assert "after. See [k]." in text
+    assert "100% sure" in text
+    source = (
+        "\\begin{mythm}[Big] Let $f$ hold. \\begin{equation} a=b \\end{equation} Done.\\end{mythm}"
+    )
+    assert source in text
+    assert "Remark. A remark is prose." in text
+    assert "Drawn: and here." in text
+    for absent in ("(0,0)", "(2,2)", "switched off", "passwd", "comment"):
+        assert absent not in text
 
 
 def test_nothing_outside_the_folder_is_read_and_what_is_no_text_is_dropped(main: Path) -> None:

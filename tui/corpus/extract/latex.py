@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from tui.corpus.document import Block, BlockKind, Document, Metadata, Unreadable
 from tui.corpus.extract.latex_cites import bibitems, full, library, short
 from tui.corpus.extract.latex_macros import argument, collect, expand, group, option
-from tui.corpus.extract.latex_source import Bundle, Folder, main_file, unpack, whole
+from tui.corpus.extract.latex_source import Bundle, Folder, main_file, undrawn, unpack, whole
 from tui.corpus.extract.latex_text import plain
 from tui.corpus.extract.text import abstract_of, section_kind
 from tui.corpus.identity import find_arxiv, find_doi
@@ -36,27 +36,25 @@ _TABLES = frozenset(
     table tabular tabularx longtable tabulary wraptable sidewaystable supertabular
     """.split()  # noqa: SIM905
 )
-_FIGURES = frozenset(
-    """
-    figure wrapfigure sidewaysfigure SCfigure teaserfigure
-    """.split()  # noqa: SIM905
-)
+_FIGURES = frozenset({"figure", "wrapfigure", "sidewaysfigure", "SCfigure", "teaserfigure"})
 _CODE = frozenset(
     """
     verbatim lstlisting minted Verbatim algorithm algorithmic algorithm2e alltt
     """.split()  # noqa: SIM905
 )
-_LISTS = frozenset(
-    """
-    itemize enumerate description compactitem compactenum
-    """.split()  # noqa: SIM905
-)
+_LISTS = frozenset({"itemize", "enumerate", "description", "compactitem", "compactenum"})
 _STATEMENTS = {
     "theorem": "Theorem", "thm": "Theorem", "lemma": "Lemma", "lem": "Lemma", "proof": "Proof",
     "proposition": "Proposition", "prop": "Proposition", "corollary": "Corollary",
     "cor": "Corollary", "definition": "Definition", "defn": "Definition", "remark": "Remark",
     "example": "Example", "conjecture": "Conjecture", "claim": "Claim", "assumption": "Assumption",
 }  # fmt: skip
+# These are prose; what is stated is kept as source, like an equation.
+_ARGUED = frozenset({"Proof", "Remark", "Example", "Note", "Notes", "Remarks", "Examples"})
+_NEW_THEOREM = re.compile(
+    r"\\(?:newtheorem|declaretheorem)\*?\s*(?:\[[^\]]*\]\s*)?\{([A-Za-z]+)\}(?:\s*\[[^\]]*\])?\s*"
+    r"(?:\{([^{}\\]{1,60})\})?"
+)
 _MOST_DEPTH = 30
 
 _EVENT = re.compile(
@@ -71,6 +69,7 @@ class _Reader:
     """Walks a body and collects blocks."""
 
     cite: dict[str, str]
+    statements: dict[str, str]
     blocks: list[Block] = field(default_factory=list)
     cited: list[str] = field(default_factory=list)
 
@@ -162,8 +161,10 @@ class _Reader:
             # What follows up to the first section is not the abstract.
             self.blocks.append(Block(BlockKind.HEADING, "", 1))
         elif depth < _MOST_DEPTH:
-            if bare in _STATEMENTS:
-                self._statement(_STATEMENTS[bare], body, depth)
+            if bare in self.statements and self.statements[bare] not in _ARGUED:
+                self._equation(text[start:end])
+            elif bare in self.statements:
+                self._statement(self.statements[bare], body, depth)
             else:
                 self.read(_without_arguments(body) if bare not in _LISTS else body, depth + 1)
         return end
@@ -264,7 +265,7 @@ def read_archive(data: bytes, name: str = "") -> Document:
 
 
 def _read(files: Folder | Bundle, main: str, name: str) -> Document:
-    source = whole(files, main)
+    source = undrawn(whole(files, main))
     macros, source = collect(source)
     source = expand(source, macros)
     preamble, begin, body = source.partition("\\begin{document}")
@@ -277,7 +278,8 @@ def _read(files: Folder | Bundle, main: str, name: str) -> Document:
         {
             **{key: text for key, (text, _) in items.items()},
             **{k: short(m) for k, m in entries.items()},
-        }
+        },
+        {**_STATEMENTS, **{m[1]: m[2] or m[1].title() for m in _NEW_THEOREM.finditer(preamble)}},
     )
     loose_abstract = _argument_of(source, "abstract")
     if loose_abstract:

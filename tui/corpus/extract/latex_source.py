@@ -15,6 +15,7 @@ from typing import Protocol
 
 from tui.corpus.document import Unreadable
 from tui.corpus.extract import read_bytes
+from tui.corpus.extract.latex_macros import group
 from tui.corpus.paths import stored
 
 LARGEST_FILE = 8 * 1024 * 1024
@@ -31,7 +32,16 @@ _COMMENT_LINE = re.compile(r"^[ \t]*%.*(?:\n|$)", re.MULTILINE)
 # A comment right after a word eats the line's end, as TeX does; an empty line still ends a
 # paragraph.
 _JOINING_COMMENT = re.compile(r"(?<=[^\s\\])%.*\n[ \t]*(?=\S)")
-_COMMENT = re.compile(r"(?<!\\)((?:\\\\)*)%.*")
+# What may hold a percent sign that begins no comment, then the sign that begins one.
+_SIGN = re.compile(
+    r"\\verb\*?([^A-Za-z\s*]).*?\1|\\(?:url|path|nolinkurl|href)\s*\{[^{}]*\}|\\.|(%)"
+)
+_SWITCHED_OFF = re.compile(
+    r"\\iffalse(?![a-zA-Z])(?:(?!\\(?:fi|if[a-z]+)(?![a-zA-Z])).){0,200000}\\fi(?![a-zA-Z])",
+    re.DOTALL,
+)
+# A drawing between sentences: `\tikz{…}` or up to its semicolon.
+_TIKZ = re.compile(r"\\tikz(?![a-zA-Z])\s*(?:\[[^\]]*\]\s*)?")
 _INPUT = re.compile(
     r"\\(?:input|include|subfile|import|subimport)(?![a-zA-Z])\s*(?:\{([^{}]*)\}(?:\s*\{([^{}]*)\})?|([^\s{}\\]+))"
 )
@@ -179,8 +189,37 @@ def without_comments(text: str) -> str:
 def _uncommented(text: str) -> str:
     if "%" not in text:
         return text
-    text = _JOINING_COMMENT.sub("", _COMMENT_LINE.sub("", text))
-    return _COMMENT.sub(r"\1", text)
+    text = _JOINING_COMMENT.sub("", _COMMENT_LINE.sub("", text)) if _plain_signs(text) else text
+    return "\n".join(map(_line, _COMMENT_LINE.sub("", text).split("\n")))
+
+
+def _plain_signs(text: str) -> bool:
+    """Whether every percent sign that is not escaped begins a comment."""
+    return not re.search(r"\\(?:verb|url|path|nolinkurl|href)(?![a-zA-Z])[^\n]*%", text)
+
+
+def _line(line: str) -> str:
+    if "%" not in line:
+        return line
+    for match in _SIGN.finditer(line):
+        if match[2]:
+            return line[: match.start()]
+    return line
+
+
+def undrawn(text: str) -> str:
+    """Source without drawings between sentences and without what `\\iffalse` switches off."""
+    text = _SWITCHED_OFF.sub("", text) if "\\iffalse" in text else text
+    parts, done = [], 0
+    for match in _TIKZ.finditer(text):
+        if match.start() < done:
+            continue
+        drawn = group(text, match.end())
+        end = drawn[1] if drawn else text.find(";", match.end(), match.end() + 20_000) + 1
+        if end > match.end():
+            parts.append(text[done : match.start()])
+            done = end
+    return "".join([*parts, text[done:]])
 
 
 def unpack(data: bytes) -> Bundle:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 _REMOVED = re.compile(
     r"\\(?:label|vspace|hspace|vskip|hskip|includegraphics|graphicspath|bibliographystyle|pagestyle|thispagestyle|"
+    r"verbatiminput|VerbatimInput|lstinputlisting|inputminted|includepdf|includestandalone|import|subimport|subfile|"
     r"setlength|addtolength|setcounter|addtocounter|index|nocite|phantomsection|input|include|pacs|"
     r"orcid|orcidlink|inst|fnmsep|affiliation|email|address|institute|affil|thanks|corref|cortext|ead|fnref)"
     r"\*?(?:\s*\[[^\]]*\])*(?:\s*\{(?:[^{}]|\{[^{}]*\})*\})+"
@@ -27,6 +28,8 @@ _LAYOUT = re.compile(
     r"huge|Huge|bfseries|itshape|rmfamily|sffamily|ttfamily|scshape|normalfont|em|bf|it|rm|sc|tt)(?![a-zA-Z])\s*"
 )
 _COLOURED = re.compile(r"\\(?:textcolor|colorbox)\s*\{[^{}]*\}|\\color\s*\{[^{}]*\}")
+# In these a percent sign is one, and braces and backslashes are shown.
+_LITERAL = re.compile(r"\\verb\*?([^A-Za-z\s*])(.*?)\1|\\(?:url|nolinkurl|path)\s*\{([^{}]*)\}")
 _MATHS = re.compile(r"\$[^$]*\$|\\\(.*?\\\)", re.DOTALL)
 _HOLD = "\ue000{}\ue001"
 _HELD = re.compile("\ue000(\\d+)\ue001")
@@ -37,6 +40,14 @@ def plain(text: str, cite: Callable[[str], str] | None = None) -> str:
 
     Inline mathematics is kept as it was written.
     """
+    held: list[str] = []
+
+    def keep(told: str) -> str:
+        held.append(" ".join(told.split()))
+        return _HOLD.format(len(held) - 1)
+
+    if "\\verb" in text or "\\url" in text:
+        text = _LITERAL.sub(lambda match: keep(match[2] or match[3] or ""), text)
     text = _REMOVED.sub("", text)
 
     def cited(match: re.Match[str]) -> str:
@@ -52,13 +63,7 @@ def plain(text: str, cite: Callable[[str], str] | None = None) -> str:
     text = _FOOTNOTE.sub(r" (\1)", text)
     text = _HREF.sub(r"\1", text)
     text = _COLOURED.sub("", _LAYOUT.sub("", text))
-    held: list[str] = []
-
-    def hold(match: re.Match[str]) -> str:
-        held.append(" ".join(match[0].split()))
-        return _HOLD.format(len(held) - 1)
-
-    text = _MATHS.sub(hold, text)
+    text = _MATHS.sub(lambda match: keep(match[0]), text)
     if "\\" in text or "{" in text or "~" in text or "``" in text or "--" in text:
         text = _converter()(text)
     text = _HELD.sub(lambda m: held[int(m[1])] if int(m[1]) < len(held) else "", text)
