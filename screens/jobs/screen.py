@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 # A monitor repaints at most twice a second, however fast points come.
 _REPAINT_SECONDS = 0.5
 _RELIST_SECONDS = 5.0
+# Listing again may take this share of one core's time: a thousand jobs are asked for less often.
+_LIST_SHARE = 1 / 400
 _MISSED = 4
 
 
@@ -100,6 +103,8 @@ class JobsScreen(Acting, BaseScreen[None]):
         self._stale = False
         self._launching = False
         self._first = True
+        self._next_list = 0.0
+        self._keys_for: tuple[object, ...] = ()
 
     def compose_body(self) -> ComposeResult:
         """What was missed and the list; the job beside it."""
@@ -144,6 +149,7 @@ class JobsScreen(Acting, BaseScreen[None]):
     async def list_jobs(self) -> None:
         """Show what is known at once, then ask every endpoint."""
         board = self.jobs.board
+        began = time.process_time()
         if self._first:
             known = await asyncio.to_thread(board.known)
             if known:
@@ -158,6 +164,7 @@ class JobsScreen(Acting, BaseScreen[None]):
         await asyncio.to_thread(board.looked)
         best = await asyncio.to_thread(self._best, found)
         self.post_message(self.Listed(found, engine, newest or "", best, missed))
+        self._next_list = time.monotonic() + (time.process_time() - began) / _LIST_SHARE
 
     def _best(self, board: Board) -> tuple[str, ...]:
         """The best job of each sweep, by memory validation."""
@@ -167,7 +174,7 @@ class JobsScreen(Acting, BaseScreen[None]):
 
     def _relist(self) -> None:
         running = any(not k.job.terminal and not k.gone for k in self._listed.values())
-        if self.is_current and running:
+        if self.is_current and running and time.monotonic() >= self._next_list:
             self.list_jobs()
 
     def on_jobs_screen_listed(self, event: Listed) -> None:
@@ -298,10 +305,14 @@ class JobsScreen(Acting, BaseScreen[None]):
         self._stale = True
 
     def _repaint(self) -> None:
-        if self._stale and self.view is not None and self.is_current:
+        view = self.view
+        if self._stale and view is not None and self.is_current:
             self._stale = False
-            self.query_one(JobDetail).show(self.view)
-            self.refresh_bindings()
+            self.query_one(JobDetail).show(view)
+            keys = (view.job.status, view.diagnoses)
+            if keys != self._keys_for:
+                self._keys_for = keys
+                self.refresh_bindings()
 
     # Launching
 

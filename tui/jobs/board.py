@@ -25,9 +25,6 @@ _AWAY_SECONDS = 60.0
 class ReadsJobs(Protocol):
     """The jobs, as far as the board needs them."""
 
-    async def extra(self, client: Client, job: Job) -> LocalJob | None:
-        """What an engine says of a job."""
-
     async def points(self, job_id: str) -> Sequence[LossPoint]:
         """A job's curve."""
 
@@ -58,6 +55,7 @@ class Boards:
         self._jobs, self._workspace, self._store = jobs, workspace, store
         self._endpoints, self._ledger = endpoints, ledger
         self._known = KnownJobs(workspace)
+        self._curves: dict[str, list[LossPoint]] = {}
         self.person = person
 
     def known(self) -> tuple[KnownJob, ...]:
@@ -147,13 +145,23 @@ class Boards:
             with suppress(ApiError, MissingError):
                 client = self._endpoints.client(job.endpoint)
                 whole = await client.jobs.get(job.id) if job.terminal else job
-                extra = await self._jobs.extra(client, job)
-                points = extra.points if extra else await self._jobs.points(job.id)
+                extra, points = await self._curve(client, job)
                 summary = await asyncio.to_thread(self._summary, whole, points, extra)
                 await asyncio.to_thread(self._known.summarised, job.endpoint, job.id, summary)
                 was = before.get(job.id)
                 if job.terminal and was is not None and (item.dataset or not was.job.terminal):
                     await asyncio.to_thread(money.account, self._ledger, whole)
+
+    async def _curve(self, client: Client, job: Job) -> tuple[LocalJob | None, list[LossPoint]]:
+        """What the engine says of a job, and its curve, of which only what is new is asked for."""
+        if not await client.is_engine():
+            return None, list(await self._jobs.points(job.id))
+        curve = self._curves.setdefault(job.id, [])
+        extra = await client.local.job(job.id, after=curve[-1].step if curve else -1)
+        curve += extra.points
+        if job.terminal:
+            self._curves.pop(job.id, None)
+        return extra, curve
 
     def _summary(self, job: Job, points: Sequence[LossPoint], extra: LocalJob | None) -> Summary:
         return summary_of(job, points, extra, self._jobs.memory_file(job))

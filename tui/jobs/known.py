@@ -14,11 +14,13 @@ import msgspec
 
 from tui.domain.job import Job, LossPoint
 from tui.jobs.diagnose import best_step
+from tui.jobs.left import TimeLeft
 from tui.mistral import LocalJob
 from tui.mistral.jobs import parse_job
 from tui.storage.workspace import Workspace
 
 SPARKS = 24
+_RECENT_POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,13 +161,22 @@ def summary_of(
     return Summary(
         step=max(reached, progress.step if progress else 0),
         steps=(progress.steps if progress else 0) or job.hyperparameters.training_steps or 0,
-        seconds_left=progress.seconds_left if progress and not job.terminal else None,
+        seconds_left=None if job.terminal else _left(job, points, extra),
         sparks=tuple(round(value, 4) for value in thinned(losses, SPARKS)),
         train_loss=losses[-1] if losses else None,
         best_step=best,
         best_loss=best_loss,
         final=job.terminal,
     )
+
+
+def _left(job: Job, points: Sequence[LossPoint], extra: LocalJob | None) -> float | None:
+    """By the job's own last steps, else as the engine says it."""
+    said = extra.progress if extra else None
+    left = TimeLeft(job.hyperparameters.training_steps or (said.steps if said else 0))
+    left.take(points[-_RECENT_POINTS:])
+    found = left.seconds()
+    return found if found is not None else said.seconds_left if said else None
 
 
 def thinned(values: Sequence[float], count: int) -> list[float]:

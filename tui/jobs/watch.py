@@ -9,14 +9,25 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tui.domain.endpoint import EndpointKind
 from tui.domain.errors import PapertuneError
 from tui.domain.job import TERMINAL, Event, Job, JobStatus, LossPoint
 from tui.jobs.diagnose import Diagnosis, MemoryUse, diagnose
-from tui.mistral import Client, EngineOff, LocalJob, Progress, QuotaError, ServerError, Unreachable
+from tui.jobs.left import EVALUATED_ROWS, TimeLeft
+from tui.mistral import (
+    ApiError,
+    Client,
+    EngineOff,
+    LocalJob,
+    Progress,
+    QuotaError,
+    ServerError,
+    Unreachable,
+)
 
 _PASSING = (Unreachable, ServerError, QuotaError, EngineOff)
 # A job's document is read again at least so often; between, the engine's own route says whether it
@@ -104,6 +115,7 @@ class Watch:
         self._heard = self._read_whole = time.monotonic()
         self._thought = -math.inf
         self._says_status = False
+        self._left: TimeLeft | None = None
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """All events from the beginning of the job to its end.
@@ -147,7 +159,7 @@ class Watch:
         points = self._new_points(job, extra)
         if points:
             self._heard = time.monotonic()
-        progress = extra.progress if extra else None
+        progress = await self._progress(client, job, extra, points) if extra else None
         told = [
             *self._status_events(job),
             *(
@@ -170,6 +182,24 @@ class Watch:
                 )
             )
         return told, pace
+
+    async def _progress(
+        self, client: Client, job: Job, extra: LocalJob, points: list[LossPoint]
+    ) -> Progress:
+        """How far it is; the time left by the job's own steps, else as the engine says it."""
+        steps = job.hyperparameters.training_steps or extra.progress.steps
+        if self._left is None and steps:
+            rows = 0
+            for file_id in job.validation_files:
+                with suppress(ApiError):
+                    rows += min(EVALUATED_ROWS, (await client.file(file_id)).lines or 0)
+            batch = extra.options.get("batch_size")
+            self._left = TimeLeft(steps, rows=rows, batch=batch if isinstance(batch, int) else 4)
+        if self._left is not None:
+            self._left.take(points)
+            if (seconds := self._left.seconds()) is not None:
+                return replace(extra.progress, seconds_left=round(seconds, 1))
+        return extra.progress
 
     async def _read(self, client: Client) -> tuple[Job, LocalJob | None]:
         """The job and what the engine adds; the job itself only when it may have changed."""
