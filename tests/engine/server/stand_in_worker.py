@@ -1,7 +1,8 @@
 """A worker that keeps the protocol of a job's folder and trains nothing.
 
 `behave` in the job's folder says what it does: `finish` (default), `hold` until that file is gone,
-`die` at the start, `fail` with a sentence. It resumes from its last point, as the trainer does.
+`die` at the start, `fail` with a sentence. A file `finish` ends it with success. It resumes from
+its last point, as the trainer does.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ def main(folder: Path) -> None:
             file.write(json.dumps(point) + "\n")
         status(folder, "RUNNING", step=step, steps=steps)
         behave(folder, step, steps)
+        if (folder / "finish").exists():
+            steps = step
+            break
     adapter = folder / "adapter"
     adapter.mkdir(exist_ok=True)
     write(adapter / "papertune.json", {"base": spec["model"], "template_sha256": "", "ok": True})
@@ -66,7 +70,7 @@ def behave(folder: Path, step: int, steps: int) -> None:
         if wanted == "fail":
             status(folder, "FAILED", message="The loss is not a number; lower the learning rate.")
             sys.exit(1)
-        if wanted != "hold":
+        if wanted != "hold" or (folder / "finish").exists():
             return
         time.sleep(0.01)
 

@@ -81,6 +81,15 @@ class Launcher(Protocol):
         """Threads that a worker may use."""
         ...
 
+    @property
+    def devices(self) -> int:
+        """How many devices a job has: GPUs, or machines without any."""
+        ...
+
+    def warm_up_command(self) -> tuple[str, ...]:
+        """The worker's command for a short training on this machine; empty: it trains elsewhere."""
+        ...
+
     def problem(self) -> str:
         """Why no worker could be started at all, with the remedy; empty: nothing is known."""
         ...

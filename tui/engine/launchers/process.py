@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Collection
 
 from tui.domain.errors import PapertuneError
-from tui.engine.device import CPU, cores, idle_gpus
+from tui.engine.device import CPU, cores, gpus, idle_gpus
 from tui.engine.launchers.base import Launch, Room, Seen, Where
 from tui.engine.launchers.command import WorkerCommand
 from tui.engine.supervisor import process
@@ -40,6 +40,15 @@ class ProcessLauncher:
         """Threads that a worker may use: all cores of this process."""
         return cores()
 
+    @property
+    def devices(self) -> int:
+        """GPUs of one job, or 1 for this machine."""
+        return max(1, min(self._gpus, len(gpus())))
+
+    def warm_up_command(self) -> tuple[str, ...]:
+        """One process measures for all."""
+        return self._command.single
+
     def problem(self) -> str:
         """What the worker's Python lacks, if another one is set."""
         return self._command.problem()
@@ -56,15 +65,15 @@ class ProcessLauncher:
 
     def launch(self, folder: JobFolder, launch: Launch) -> None:
         """Start a worker in a session of its own."""
-        gpus = [device for device in launch.devices if device != CPU]
+        chosen = [device for device in launch.devices if device != CPU]
         try:
             child = process.launch(
-                self._command.local(len(gpus)),
+                self._command.local(len(chosen)),
                 folder.path,
                 folder.log,
-                max(1, self.threads // max(1, len(gpus))),
+                max(1, self.threads // max(1, len(chosen))),
                 self._command.environment
-                | ({"CUDA_VISIBLE_DEVICES": ",".join(gpus)} if gpus else {}),
+                | ({"CUDA_VISIBLE_DEVICES": ",".join(chosen)} if chosen else {}),
             )
         except OSError as error:
             raise PapertuneError(f"The worker could not be started: {error}.") from error

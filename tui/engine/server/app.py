@@ -6,10 +6,22 @@ import asyncio
 import contextlib
 import importlib.metadata
 from collections.abc import AsyncIterator, Collection
+from typing import Any
 
 from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
 
-from tui.engine.server import chat, embeddings, errors, files, jobs, local, models, unavailable
+from tui.engine.server import (
+    chat,
+    embeddings,
+    errors,
+    files,
+    jobs,
+    local,
+    local_jobs,
+    models,
+    unavailable,
+)
 from tui.engine.server.guard import Guard
 from tui.engine.server.state import Engine
 
@@ -35,7 +47,14 @@ def build(engine: Engine, token: str, hosts: Collection[str] | None) -> Guard:
         lifespan=lifespan,
     )
     errors.install(app)
-    for module in (files, jobs, models, chat, embeddings, local, unavailable):
+    for module in (files, jobs, models, chat, embeddings, local_jobs, local, unavailable):
         app.include_router(module.routes(engine))
+    extras = [route for route in app.routes if getattr(route, "path", "").startswith("/local/")]
+
+    @app.get("/local/openapi.json", include_in_schema=False)
+    async def described() -> dict[str, Any]:
+        """The engine's own routes, which the contract has no room for."""
+        return get_openapi(title="papertune: /local", version=app.version, routes=extras)
+
     engine.guard = Guard(app, token, hosts)
     return engine.guard

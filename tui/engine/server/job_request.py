@@ -7,13 +7,14 @@ import json
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from tui.engine.server.errors import unprocessable
 from tui.engine.supervisor.prepare import MAX_STEPS
 
 _STRICT = ConfigDict(allow_inf_nan=False)
 _NAME = 256
+ModuleName = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_.]+$")]
 
 
 class TrainingFile(BaseModel):
@@ -120,6 +121,13 @@ class LineageIn(BaseModel):
     papers: Annotated[list[Annotated[str, Field(max_length=_NAME)]], Field(max_length=100_000)] = []
 
 
+def _named_apart(value: Any) -> Any:
+    """Names in one text, `q_proj,v_proj`, or in a list; `all-linear` is what is done without."""
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    return None if value == ["all-linear"] else value
+
+
 class OptionsIn(BaseModel):
     """The extras of `X-Papertune-Options`, for which the contract has no room."""
 
@@ -131,6 +139,11 @@ class OptionsIn(BaseModel):
     early_stopping: Annotated[int, Field(ge=1, le=10_000)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=4096)] | None = None
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    target_modules: Annotated[
+        Annotated[list[ModuleName], Field(min_length=1, max_length=64)] | None,
+        BeforeValidator(_named_apart),
+    ] = None
+    gradient_checkpointing: bool | None = None
     lineage: LineageIn | None = None
 
 

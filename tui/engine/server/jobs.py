@@ -38,7 +38,7 @@ def routes(engine: Engine) -> APIRouter:
     ) -> dict[str, Any]:
         """Create a job; it starts unless `auto_start` is false."""
         options = read_options(x_papertune_options)
-        job = _accepted(engine, body, options)
+        job = accepted(engine, body, options)
         if dry_run:
             return await _dry_run(engine, job)
         created = engine.jobs.create(job)
@@ -135,7 +135,8 @@ def _checkpoint(point: dict[str, Any], memory: str, job: StoredJob) -> dict[str,
     }
 
 
-def _accepted(engine: Engine, body: JobIn, options: dict[str, Any]) -> StoredJob:
+def accepted(engine: Engine, body: JobIn, options: dict[str, Any]) -> StoredJob:
+    """A job as asked for, not yet stored; raises the contract's 422 for what cannot be."""
     body.refuse_what_we_lack()
     places: list[tuple[list[str | int], UUID]] = []
     for index, part in enumerate(body.training_files):

@@ -17,7 +17,7 @@ from starlette.responses import StreamingResponse
 from tui.domain.errors import PapertuneError
 from tui.domain.job import JobStatus
 from tui.engine.device import device
-from tui.engine.server import jobs
+from tui.engine.server import jobs, local_jobs
 from tui.engine.server.models import found
 from tui.engine.server.state import Engine
 from tui.text import visible
@@ -87,6 +87,7 @@ def routes(engine: Engine) -> APIRouter:
             "lineage": stored.options.get("lineage") or {},
             "truncated": stored.metadata.get("truncated"),
             "examples": stored.metadata.get("examples"),
+            **await asyncio.to_thread(local_jobs.more, engine, stored, said),
         }
 
     @router.get("/models/{model_id}")

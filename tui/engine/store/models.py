@@ -37,6 +37,14 @@ class ModelStore:
         row = self._database.row("SELECT * FROM models WHERE id = ? AND deleted = 0", (model_id,))
         return None if row is None else _model(dict(row))
 
+    def add(self, model_id: str, job: str, root: str, created_at: int) -> None:
+        """Enter a model that was made of a job's checkpoint; one that is there stays as it is."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT OR IGNORE INTO models (id, job, root, created_at) VALUES (?, ?, ?, ?)",
+                (model_id, job, root, created_at),
+            )
+
     def describe(self, model_id: str, values: dict[str, str | None]) -> None:
         """Set `name`, `description` or both."""
         with self._database.transaction() as connection:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from tui.domain.errors import PapertuneError
+from tui.domain.errors import PapertuneError, UsageError
 from tui.domain.job import JobStatus
 from tui.engine.background import in_background
 from tui.engine.home import EngineHome
@@ -19,6 +19,7 @@ from tui.engine.settings import Price
 from tui.engine.store.files import FileStore
 from tui.engine.store.jobs import JobStore, StoredJob
 from tui.engine.supervisor.checks import Checks
+from tui.engine.supervisor.estimate import document, warm_up
 from tui.engine.supervisor.folder import JobFolder
 from tui.engine.supervisor.prepare import Prepared, Trainables, spec_of
 from tui.engine.supervisor.publish import model_id, publish
@@ -124,8 +125,8 @@ class Supervisor:
 
     async def run(self) -> None:
         """Supervise until cancelled; workers go on without it."""
+        sweeping = asyncio.create_task(self._sweep())
         try:
-            await self._sweep()
             while True:
                 self._awake.clear()
                 pause: float | None = _TICK_SECONDS
@@ -141,6 +142,7 @@ class Supervisor:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._awake.wait(), pause)
         finally:
+            sweeping.cancel()
             self._checks.cancel()
 
     async def _sweep(self) -> None:
@@ -150,11 +152,10 @@ class Supervisor:
             job = self._jobs.get(job_id)
             return job is not None and job.status.terminal
 
-        for launcher in self._launchers.values():
-            try:
-                await in_background(partial(launcher.sweep, over))
-            except PapertuneError as error:
-                _LOG.warning("%s", error)
+        try:
+            await in_background(partial(self._launcher.sweep, over))
+        except PapertuneError as error:
+            _LOG.warning("%s", error)
 
     def _pause(self) -> float | None:
         if self._cancelled_at or self._leaving:
@@ -187,6 +188,23 @@ class Supervisor:
     def prepare(self, job: StoredJob) -> Prepared:
         """Check a job's files and count what it will take; blocking, for a thread."""
         return self._checks.prepare(job)
+
+    def estimate(self, job: StoredJob, measure: bool) -> dict[str, Any]:
+        """What a job would take; blocking, for a thread.
+
+        Measured only where the launcher can train here and has a free device now. Raises
+        UsageError when the files cannot be trained on.
+        """
+        prepared = self.prepare(job)
+        if prepared.problem:
+            raise UsageError(prepared.problem)
+        model = self._models.trainable(job.model)
+        launcher, measured = self._launcher, None
+        busy = any(job.status in ON_DEVICE for job in self._jobs.unfinished())
+        command = launcher.warm_up_command()
+        if measure and command and not busy:
+            measured = warm_up(self._home, job, model, command, launcher.threads)
+        return document(job, model, prepared, self._price, measured, launcher.devices)
 
     async def _launch_next(self) -> None:
         jobs = self._jobs.unfinished()

@@ -14,15 +14,19 @@ from tui.engine.store.jobs import StoredJob
 from tui.storage import atomic
 
 
-def model_id(job: StoredJob) -> str:
-    """`ft:<base>:<8 hex>:<YYYYMMDD>[:<suffix>]:<first 8 of the job's id>`."""
-    mark = hashlib.sha256(job.id.encode()).hexdigest()[:8]
+def model_id(job: StoredJob, step: int | None = None) -> str:
+    """`ft:<base>:<8 hex>:<YYYYMMDD>[:<suffix>]:<first 8 of the job's id>`.
+
+    A model of the checkpoint of a `step`, made after the job, has a mark of its own.
+    """
+    of = job.id if step is None else f"{job.id}:{step}"
+    mark = hashlib.sha256(of.encode()).hexdigest()[:8]
     day = time.strftime("%Y%m%d", time.gmtime(job.created_at))
     suffix = [slug(job.suffix, "model")] if job.suffix else []
     return ":".join(["ft", job.model, mark, day, *suffix, job.id[:8]])
 
 
-def publish(job: StoredJob, adapter: Path, destination: Path) -> None:
+def publish(job: StoredJob, adapter: Path, destination: Path, step: int | None = None) -> None:
     """Copy the adapter to `destination` with its lineage; a copy cut short leaves nothing there.
 
     Done again after a crash it changes nothing.
@@ -37,7 +41,7 @@ def publish(job: StoredJob, adapter: Path, destination: Path) -> None:
     known: dict[str, Any] = json.loads(card.read_text()) if card.is_file() else {}
     lineage = job.options.get("lineage") or {}
     known |= {
-        "id": model_id(job),
+        "id": model_id(job, step),
         "job": job.id,
         "base": job.model,
         "created_at": int(time.time()),

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 import os
+import resource
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
@@ -57,6 +59,18 @@ def pick_device() -> torch.device:
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def memory() -> dict[str, int]:
+    """Bytes this process took at its peak, of the GPU or of the machine, and what there is."""
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        return {
+            "peak_bytes": max(torch.cuda.max_memory_reserved(), total - free),
+            "total_bytes": total,
+        }
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"peak_bytes": peak, "total_bytes": psutil.virtual_memory().total}
 
 
 def pick_dtype(device: torch.device) -> torch.dtype:

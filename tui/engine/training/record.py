@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from tui.domain.job import LossPoint
 from tui.engine.training.checkpoints import Best, Checkpoints
 from tui.engine.training.faults import not_finite
-from tui.engine.training.model import evaluate
+from tui.engine.training.model import evaluate, memory
 from tui.engine.training.ranks import Ranks
 from tui.engine.training.report import Report
 from tui.engine.training.spec import JobSpec
@@ -140,6 +140,7 @@ class Record(TrainerCallback):  # type: ignore[misc]
             train_tokens=self._tokens,
             tokens_per_second=round(self._session_tokens / seconds, 1),
             seconds_left=round(left, 1),
+            **memory(),
         )
 
     def on_save(

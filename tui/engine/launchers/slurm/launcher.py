@@ -52,6 +52,15 @@ class SlurmLauncher:
         """Threads that a worker may use: the CPUs asked of a node."""
         return self._slurm.cpus
 
+    @property
+    def devices(self) -> int:
+        """GPUs of all nodes, or nodes."""
+        return self._slurm.nodes * max(1, self._slurm.gpus_per_node)
+
+    def warm_up_command(self) -> tuple[str, ...]:
+        """Nothing: a login node tells nothing about the nodes."""
+        return ()
+
     def problem(self) -> str:
         """Which of Slurm's commands is missing here; the worker's Python is seen on its node."""
         missing = self._commands.missing()
