@@ -267,3 +267,22 @@ def _replies(pool: object, wanted: int) -> list[tuple[str, str]]:
     while len(found) < wanted and time.monotonic() < limit:
         found += [(key, reply.reason) for key, reply in pool.results()]  # type: ignore[attr-defined]
     return found
+
+
+def test_a_paused_run_reads_nothing_and_goes_on(corpus: Corpus, folder: Path) -> None:
+    for number in range(8):
+        note(folder / f"{number}.md", f"A note on pebble number {number} of many")
+    asked: list[int] = []
+    done: list[int] = []
+
+    def paused() -> bool:
+        # Paused from the third file on, until it was asked twenty times.
+        if len(done) < 3 or len(asked) >= 20:
+            return False
+        asked.append(done[-1])
+        return True
+
+    report = corpus.add([folder], on_progress=lambda p: done.append(p.done), paused=paused)
+    assert report.added == 8
+    assert len(asked) == 20
+    assert asked[-1] - asked[0] <= 2  # what was being read was finished, nothing was begun

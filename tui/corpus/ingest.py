@@ -24,6 +24,8 @@ from tui.text import visible
 
 # How often a running import lets the search see what it has added.
 _INDEX_SECONDS = 5.0
+# How often a paused import looks whether it may go on.
+_PAUSE_SECONDS = 0.1
 # Reasons that may be gone the next time; all other failures stand until the file changes.
 _PASSING = ("took longer", "vanished", "cannot be read", "needs more than", "damaged: the reader")
 _READ = (FileStatus.READ, FileStatus.PARTLY)
@@ -58,12 +60,15 @@ class Ingest:
         *,
         on_progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        paused: Callable[[], bool] | None = None,
         workers: int = 2,
     ) -> None:
         self._workspace = workspace
         self._index = index
         self._on_progress = on_progress
         self._cancelled = cancelled or (lambda: False)
+        self._paused = paused or (lambda: False)
+        self._rested = 0.0
         self._workers = workers
         self._counts = dict.fromkeys(("added", "updated", "unchanged", "skipped", "failed"), 0)
         self._failures: list[Failure] = []
@@ -163,7 +168,7 @@ class Ingest:
         exhausted = False
         with Pool[_Task](self._workers) as pool:
             while not (exhausted and not pool.busy) and not self._cancelled():
-                while pool.free and not exhausted:
+                while pool.free and not exhausted and not self._paused():
                     item = next(waiting, None)
                     if item is None:
                         exhausted = True
@@ -174,10 +179,19 @@ class Ingest:
                     self._report(item.path)
                     if self._cancelled():
                         return
+                if not pool.busy:
+                    self._rest()
                 if pool.busy:
                     for task, reply in pool.results():
                         self._finish(task, reply)
                         self._report(task.row.path)
+
+    def _rest(self) -> None:
+        """Wait until the pause is over; what was being read was finished first."""
+        began = time.monotonic()
+        while self._paused() and not self._cancelled():
+            time.sleep(_PAUSE_SECONDS)
+        self._rested += time.monotonic() - began
 
     def _prepare(self, item: Found, row: store.FileRow | None) -> _Task | None:
         """Look into a file; None when it is settled without being read."""
@@ -304,7 +318,7 @@ class Ingest:
             self._indexed = time.monotonic()
         if self._on_progress is None:
             return
-        seconds = now - self._started
+        seconds = now - self._started - self._rested
         left = None
         if self._worked >= 5:
             left = seconds / self._worked * (self._work - self._worked)

@@ -51,10 +51,12 @@ class Corpus(Reading):
         *,
         on_progress: Callable[[Progress], None] | None = None,
         cancelled: Callable[[], bool] | None = None,
+        paused: Callable[[], bool] | None = None,
         workers: int = 2,
     ) -> IngestReport:
         """Read what is new or changed under `paths`; may be interrupted and repeated at any point.
 
+        `cancelled` and `paused` are asked between files; what is being read is finished first.
         Raises UsageError when a path does not exist.
         """
         run = Ingest(
@@ -62,6 +64,7 @@ class Corpus(Reading):
             self._index,
             on_progress=on_progress,
             cancelled=cancelled,
+            paused=paused,
             workers=workers,
         )
         return run.run(list(paths))
