@@ -1,15 +1,30 @@
-"""Which launchers there are, from the settings."""
+"""Which launchers there are, and where chat computes, from the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tui.engine.device import gpus
 from tui.engine.home import EngineHome
 from tui.engine.launchers.base import Launcher
 from tui.engine.launchers.command import WorkerCommand
 from tui.engine.launchers.process import ProcessLauncher
+from tui.engine.launchers.serving import ChatPlace
+from tui.engine.launchers.slurm.chat import SlurmChat
 from tui.engine.launchers.slurm.launcher import SlurmLauncher
 from tui.engine.settings import EngineSettings
+
+
+def chat_place(settings: EngineSettings, home: EngineHome) -> ChatPlace | None:
+    """Where transformers answer if not here: on the cluster, when that is asked for.
+
+    `auto` is the cluster for an engine that trains there from a login node without a GPU.
+    """
+    login_node = settings.launcher == SlurmLauncher.name and not gpus()
+    if settings.chat == "slurm" or (settings.chat == "auto" and login_node):
+        command = WorkerCommand.of(settings.python, home.root / "worker")
+        return SlurmChat(home.root / "chat", command, settings.slurm)
+    return None
 
 
 def launchers(

@@ -16,6 +16,9 @@ from tui.engine.launchers.command import MODULE, WorkerCommand
 from tui.engine.settings import Slurm
 
 ATTEMPT = "attempt"
+# Stands in a chat worker's options for the address of the node that it will run on.
+NODE = "@node@"
+_ADDRESS_OF = "scontrol -o show node \"{}\" | sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p'"
 # Slurm may send the signal up to a minute early; a checkpoint must then still fit in the rest.
 _WARNING_SECONDS = 120
 _UNFIT = '"\\\n\r\0'
@@ -61,8 +64,7 @@ def training_script(batch: Batch, slurm: Slurm, command: WorkerCommand) -> str:
         [
             *lines,
             'first=$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)',
-            'MASTER_ADDR=$(scontrol -o show node "$first" |',
-            "  sed -n 's/.* NodeAddr=\\([^ ]*\\).*/\\1/p')",
+            f"MASTER_ADDR=$({_ADDRESS_OF.format('$first')})",
             "MASTER_PORT=$((20000 + SLURM_JOB_ID % 20000))",
             "export MASTER_ADDR MASTER_PORT",
             "# One agent per node, which starts a worker for each of its GPUs.",
@@ -87,6 +89,9 @@ def chat_script(batch: Batch, slurm: Slurm, command: tuple[str, ...], worker: Wo
             *_environment(worker, slurm.cpus),
             *slurm.setup,
             "",
+            "# The worker listens where this node's own address is, and asks for a key.",
+            f"address=$({_ADDRESS_OF.format('$SLURMD_NODENAME')})",
+            f'sed -i "s/{NODE}/${{address:-$(hostname)}}/" "$job/chat.json"',
             f'exec {run} "$job"',
             "",
         ]
