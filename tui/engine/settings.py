@@ -73,6 +73,13 @@ def count(value: Any) -> int:
     return value
 
 
+def tokens(value: Any) -> int:
+    """A number of tokens."""
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 2**31:
+        raise ValueError("must be a number of tokens")
+    return value
+
+
 def size(value: Any) -> int:
     """Bytes: a whole number, or text with a unit, `20GB`."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
@@ -203,10 +210,18 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """An OpenAI-compatible server that answers for a model; its key stands in a variable."""
+    """An OpenAI-compatible server that answers for a model; its key stands in a variable.
+
+    `model` is the model's real name there, by which it is then known here too; empty: the table's
+    own name. `dialect` is `mistral` for servers that speak Mistral's API, as this one does.
+    `context` is its length in tokens.
+    """
 
     url: str = _option(_url, "")
     key_env: str = _option(_variable, "")
+    model: str = _option(text, "")
+    dialect: str = _option(one_of("openai", "mistral"), "openai")
+    context: int = _option(tokens, 32_768)
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ async def test_weights_that_cannot_be_loaded_are_said(
 ) -> None:
     broken = tmp_path / "broken.gguf"
     broken.write_bytes(served.weights.read_bytes()[:100_000])
-    with pytest.raises(ChatError, match="could not load"):
+    with pytest.raises(ChatError, match="could not be loaded"):
         await whole(start(), replace(served, weights=broken), [1, 2])
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tui.domain.errors import MissingError
+from tui.domain.example import Turn
 from tui.engine.home import EngineHome
 from tui.engine.server.assembly import join
 from tui.engine.server.ports import EncoderFiles, ModelInfo, Piece, Sampling
@@ -115,6 +116,12 @@ class StandInVoice:
         except (asyncio.CancelledError, GeneratorExit):
             self.closed += 1
             raise
+
+    async def converse(
+        self, model_id: str, turns: Sequence[Turn], prefix: str, sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        raise MissingError("There is no other server.", "Name one in the settings.")
+        yield Piece("")
 
     def jobs_changed(self, running: int) -> None:
         self.running.append(running)

@@ -143,7 +143,7 @@ def test_a_model_that_is_not_there_is_refused_as_the_contract_says(server: Runni
     assert answer.status_code == 400
     assert answer.json() == {
         "object": "error",
-        "message": "Invalid model: gpt",
+        "message": "Invalid model: gpt. papertune model pull gpt",
         "type": "invalid_model",
         "param": None,
         "code": "1500",
@@ -171,8 +171,8 @@ def test_a_client_that_hangs_up_stops_the_computation(server: Running, stream: b
     until(lambda: server.voice.closed == 1)
 
 
-def test_embeddings_and_the_like_say_that_they_are_not_here(server: Running) -> None:
-    for path in ("/v1/embeddings", "/v1/fim/completions", "/v1/classifications"):
+def test_what_the_engine_does_not_do_is_said(server: Running) -> None:
+    for path in ("/v1/fim/completions", "/v1/classifications", "/v1/agents/completions"):
         answer = server.client.post(path, json={"model": "x", "input": "y"})
         assert answer.status_code == 422
         assert "this engine serves no" in answer.json()["detail"][0]["msg"]

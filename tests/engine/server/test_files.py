@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from tests.engine.server.conftest import TOKEN, Running, chat_lines, until
-from tui.engine.server import upload
+from tui.engine.settings import Quota
 
 TEXT = b'{"text":"**From paper X:** water is wet."}\n'
 
@@ -165,11 +165,9 @@ def test_a_big_upload_streams_to_disk(server: Running) -> None:
     assert psutil.Process().memory_info().rss - before < 50_000_000
 
 
-def test_more_than_the_contract_allows_is_cut_off(
-    server: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert upload.MAX_BYTES == 512 * 1024 * 1024
-    monkeypatch.setattr(upload, "MAX_BYTES", 5_000_000)
+def test_more_than_the_settings_allow_is_cut_off(server: Running) -> None:
+    assert server.engine.quota.upload == 512 * 1024 * 1024
+    server.engine.quota = Quota(upload=5_000_000)
     too_long = {"file": ("big.jsonl", b" " * 7_000_000)}
     assert server.client.post("/v1/files", files=too_long).status_code == 413
 
@@ -181,6 +179,22 @@ def test_more_than_the_contract_allows_is_cut_off(
     headers = {"content-type": "multipart/form-data; boundary=b"}
     assert server.client.post("/v1/files", content=body(), headers=headers).status_code == 413
     until(lambda: not list(server.home.files.iterdir()))
+
+
+def test_uploads_together_keep_to_their_quota(server: Running) -> None:
+    first = server.upload(chat_lines(50))
+    server.engine.quota = Quota(disk=first["bytes"] + 1000)
+
+    def send(content: bytes) -> httpx2.Response:
+        return server.client.post("/v1/files", files={"file": ("more.jsonl", content)})
+
+    refused = send(chat_lines(50, "eight"))
+    assert refused.status_code == 507
+    assert "engine.quota" in refused.json()["message"]
+    until(lambda: len(list(server.home.files.iterdir())) == 1)
+    assert send(chat_lines(2)).status_code == 200
+    server.client.delete(f"/v1/files/{first['id']}")
+    assert send(chat_lines(50, "nine")).status_code == 200
 
 
 def test_a_client_that_vanishes_in_an_upload_leaves_nothing(server: Running) -> None:

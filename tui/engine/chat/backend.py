@@ -19,7 +19,8 @@ class ChatError(PapertuneError):
 class Served:
     """What answers under a model's name: a base model's weights, and an adapter or None.
 
-    `context` is prompt and answer together, in tokens.
+    `context` is prompt and answer together, in tokens. `engine` is what computes it: `llama.cpp`
+    with a GGUF file and a GGUF adapter, or `transformers` with folders.
     """
 
     id: str
@@ -27,6 +28,7 @@ class Served:
     weights: Path
     context: int
     adapter: Path | None = None
+    engine: str = "llama.cpp"
 
 
 class Backend(Protocol):

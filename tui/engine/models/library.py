@@ -13,23 +13,27 @@ import threading
 from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from tui.domain.errors import ConflictError, MissingError, PapertuneError, UsageError
 from tui.engine.chat.backend import Served
+from tui.engine.device import device
 from tui.engine.home import EngineHome
 from tui.engine.models.catalogue import CATALOGUE
 from tui.engine.models.prepare import CARD, CHAT_WEIGHTS, HF
 from tui.engine.models.pull import GGUF
 from tui.engine.models.pulling import pulled
 from tui.engine.server.ports import EncoderFiles, ModelInfo
+from tui.engine.settings import Upstream
 from tui.engine.supervisor.prepare import Trainable
 from tui.formats.tokenizer import ModelTokenizer
 from tui.text import shorten, visible
 
-ADAPTER = "adapter.gguf"
+ADAPTER, PEFT_ADAPTER = "adapter.gguf", "adapter_model.safetensors"
 # Longer contexts cost memory for each of the requests computed at once (23 kB a token for the
 # bundled model), and prompts that long take minutes to read on a CPU.
 CHAT_CONTEXT = 4096
+_GPU_CONTEXT = 16_384
 
 
 class TemplateMismatchError(ConflictError):
@@ -39,15 +43,26 @@ class TemplateMismatchError(ConflictError):
 class ModelLibrary:
     """Finds models by name in `models` (base) and the engine's home (fine-tuned).
 
-    `aliases` are the user's own: a name and the id that it stands for.
+    `aliases` are the user's own: a name and the id that it stands for. `upstreams` are the models
+    that other servers answer for, by their real names.
     """
 
     def __init__(
-        self, models: Path, home: EngineHome, aliases: Mapping[str, str] | None = None
+        self,
+        models: Path,
+        home: EngineHome,
+        aliases: Mapping[str, str] | None = None,
+        upstreams: Mapping[str, Upstream] | None = None,
     ) -> None:
         self._models = models
         self._home = home
         self._aliases = dict(aliases or {})
+        self._upstreams: dict[str, Upstream] = {}
+        for name, upstream in (upstreams or {}).items():
+            if upstream.url:
+                self._upstreams[upstream.model or name] = upstream
+                if upstream.model:
+                    self._aliases.setdefault(name, upstream.model)
         self._tokenizers: dict[Path, ModelTokenizer] = {}
         self._lock = threading.Lock()
 
@@ -57,10 +72,14 @@ class ModelLibrary:
         for folder in [*_folders(self._models), *_folders(self._home.models)]:
             with contextlib.suppress(PapertuneError):
                 found.append(self._info(_card(folder)))
+        found += [_relayed(name, upstream) for name, upstream in self._upstreams.items()]
         return sorted(found, key=lambda info: (bool(info.root), info.created, info.id))
 
     def find(self, model_id: str) -> ModelInfo | None:
         """One model, or None; an alias finds the model it stands for, under its own name."""
+        name = self._aliases.get(model_id, model_id)
+        if name in self._upstreams:
+            return _relayed(name, self._upstreams[name])
         try:
             _, card = self._located(model_id)
         except MissingError:
@@ -77,7 +96,9 @@ class ModelLibrary:
         if _kind(card) != "chat":
             raise UsageError(f"{card['id']} makes embeddings and does not chat.")
         if not _is_tuned(card):
-            return Served(card["id"], card["id"], _weights(folder), _context(card))
+            return Served(
+                card["id"], card["id"], _weights(folder, card), _context(card), None, _engine(card)
+            )
         base_folder, base = self._located(str(card["base"]))
         for key, what in (("template_sha256", "chat template"), ("base_sha256", "base model")):
             other = base["sha256" if key == "base_sha256" else key]
@@ -87,13 +108,34 @@ class ModelLibrary:
                     f"{base['id']} has here, so its answers would be wrong.",
                     f"Train it again, or pull the {what} it was made with.",
                 )
-        adapter = folder / ADAPTER
+        engine = _engine(base)
+        whole = engine == "transformers"
+        adapter = folder / (PEFT_ADAPTER if whole else ADAPTER)
         if not adapter.is_file():
             raise MissingError(f"{visible(model_id)} has no adapter for chat.", "Train it again.")
-        return Served(card["id"], base["id"], _weights(base_folder), _context(base), adapter)
+        return Served(
+            card["id"],
+            base["id"],
+            _weights(base_folder, base),
+            _context(base),
+            folder if whole else adapter,
+            engine,
+        )
+
+    def upstream(self, model_id: str) -> tuple[str, Upstream]:
+        """The server that answers under this name, and the model's name there."""
+        name = self._aliases.get(model_id, model_id)
+        if name not in self._upstreams:
+            raise _missing(model_id)
+        return name, self._upstreams[name]
 
     def trainable(self, model_id: str) -> Trainable:
         """A base model by the name it was asked for; raises MissingError with the command."""
+        if self._aliases.get(model_id, model_id) in self._upstreams:
+            raise UsageError(
+                f"{visible(model_id)} answers on another server; its weights are not here.",
+                "Pull a model to train: papertune model pull",
+            )
         folder, card = self._located(model_id)
         if _is_tuned(card):
             raise UsageError(
@@ -218,6 +260,19 @@ class ModelLibrary:
         )
 
 
+def _relayed(name: str, upstream: Upstream) -> ModelInfo:
+    host = urlsplit(upstream.url).netloc
+    return ModelInfo(
+        id=name,
+        created=0,
+        context=upstream.context,
+        title=f"{name} on {host}",
+        engine=f"upstream ({host})",
+        trainable=False,
+        upstream=True,
+    )
+
+
 def _missing(model_id: str) -> MissingError:
     name = shorten(visible(model_id), 100)
     if model_id in CATALOGUE:
@@ -254,6 +309,8 @@ def _card(folder: Path) -> dict[str, Any]:
 
 def _computed_by(card: dict[str, Any]) -> str:
     engine, weights = str(card.get("engine") or ""), str(card.get("weights") or "")
+    if engine == "transformers":
+        engine += " on a GPU" if device() != "cpu" else " on the CPU"
     return f"{engine} ({weights})" if engine and weights else engine
 
 
@@ -265,10 +322,17 @@ def _is_tuned(card: dict[str, Any]) -> bool:
     return bool(card.get("base"))
 
 
-def _weights(folder: Path) -> Path:
+def _engine(card: dict[str, Any]) -> str:
+    return str(card.get("engine") or "llama.cpp")
+
+
+def _weights(folder: Path, card: dict[str, Any]) -> Path:
+    if _engine(card) == "transformers":
+        return folder / HF
     chat = folder / CHAT_WEIGHTS
     return chat if chat.is_file() else folder / GGUF
 
 
 def _context(card: dict[str, Any]) -> int:
-    return min(int(card.get("context") or CHAT_CONTEXT), CHAT_CONTEXT)
+    most = _GPU_CONTEXT if _engine(card) == "transformers" and device() != "cpu" else CHAT_CONTEXT
+    return min(int(card.get("context") or CHAT_CONTEXT), most)

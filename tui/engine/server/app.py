@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 from tui.engine.server import (
     chat,
@@ -49,12 +48,13 @@ def build(engine: Engine, token: str, hosts: Collection[str] | None) -> Guard:
     errors.install(app)
     for module in (files, jobs, models, chat, embeddings, local_jobs, local, unavailable):
         app.include_router(module.routes(engine))
-    extras = [route for route in app.routes if getattr(route, "path", "").startswith("/local/")]
 
     @app.get("/local/openapi.json", include_in_schema=False)
     async def described() -> dict[str, Any]:
         """The engine's own routes, which the contract has no room for."""
-        return get_openapi(title="papertune: /local", version=app.version, routes=extras)
+        whole = app.openapi()
+        paths = {path: of for path, of in whole["paths"].items() if path.startswith("/local/")}
+        return {**whole, "paths": paths}
 
     engine.guard = Guard(app, token, hosts)
     return engine.guard

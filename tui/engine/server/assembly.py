@@ -24,13 +24,19 @@ from tui.storage.locations import config_dir, data_dir, state_dir
 
 def assemble(home: EngineHome, url: str) -> Engine:
     """The engine with this machine's models, llama.cpp and the trainer."""
-    library = ModelLibrary(data_dir() / "models", home, _aliases(config_dir() / "config.toml"))
+    settings = engine_settings()
+    library = ModelLibrary(
+        data_dir() / "models",
+        home,
+        _aliases(config_dir() / "config.toml"),
+        settings.upstream,
+    )
     return join(
         home,
         url,
         library,
         LocalVoice(library, state_dir()),
-        settings=engine_settings(),
+        settings=settings,
     )
 
 
@@ -78,6 +84,7 @@ def join(
         voice,
         embedding,
         url,
+        settings.quota,
     )
 
 

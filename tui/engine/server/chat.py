@@ -31,7 +31,10 @@ _LOG = logging.getLogger("papertune.engine")
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One request, ready to be answered; `prompt_tokens` as the model's tokenizer counts them."""
+    """One request, ready to be answered; `prompt_tokens` as the model's tokenizer counts them.
+
+    With `turns` another server answers, which has its own template and counts.
+    """
 
     id: str
     created: int
@@ -41,6 +44,7 @@ class _Call:
     prefix: str
     sampling: Sampling
     choices: int
+    turns: tuple[Turn, ...] | None = None
 
     async def pieces(self, engine: Engine, index: int) -> AsyncGenerator[Piece, None]:
         """The answer of one choice; each choice has its own seed."""
@@ -49,7 +53,11 @@ class _Call:
             return
         seed = self.sampling.seed
         sampling = self.sampling if seed is None else replace(self.sampling, seed=seed + index)
-        source = engine.voice.generate(self.model, self.prompt, sampling)
+        source = (
+            engine.voice.generate(self.model, self.prompt, sampling)
+            if self.turns is None
+            else engine.voice.converse(self.model, self.turns, self.prefix, sampling)
+        )
         async with contextlib.aclosing(source):
             async for piece in source:
                 yield piece
@@ -75,9 +83,23 @@ def routes(engine: Engine) -> APIRouter:
 async def _call(engine: Engine, body: ChatIn) -> _Call:
     info = _usable(engine, body.model)
     body.refuse_what_we_lack()
-    tokenizer = await asyncio.to_thread(engine.library.tokenizer, info.id)
     turns = [Turn(message.role, message.text) for message in body.messages]
     prefix = turns.pop().content if body.messages[-1].prefix else ""
+    sampling = Sampling(
+        max_tokens=body.max_tokens,
+        temperature=DEFAULT_TEMPERATURE if body.temperature is None else body.temperature,
+        top_p=body.top_p,
+        seed=body.random_seed,
+        stop=body.stops,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        schema=body.schema_wanted,
+    )
+    mark, now, choices = uuid.uuid4().hex, int(time.time()), body.n or 1
+    if info.upstream:
+        given = tuple(turns)
+        return _Call(mark, now, info.id, "", 0, prefix, sampling, choices, given)
+    tokenizer = await asyncio.to_thread(engine.library.tokenizer, info.id)
     try:
         safe = tokenizer.defused(turns)
         prompt = tokenizer.template.render(safe, add_generation_prompt=True)
@@ -94,19 +116,9 @@ async def _call(engine: Engine, body: ChatIn) -> _Call:
             ["body", "messages"],
             f"Value error, {wanted} do not fit the context of {info.context} tokens.",
         )
-    sampling = Sampling(
-        max_tokens=min(body.max_tokens, room) if body.max_tokens is not None else room,
-        temperature=DEFAULT_TEMPERATURE if body.temperature is None else body.temperature,
-        top_p=body.top_p,
-        seed=body.random_seed,
-        stop=body.stops,
-        presence_penalty=body.presence_penalty,
-        frequency_penalty=body.frequency_penalty,
-        schema=body.schema_wanted,
-    )
-    return _Call(
-        uuid.uuid4().hex, int(time.time()), info.id, prompt, count, prefix, sampling, body.n or 1
-    )
+    limit = min(body.max_tokens, room) if body.max_tokens is not None else room
+    sampling = replace(sampling, max_tokens=limit)
+    return _Call(mark, now, info.id, prompt, count, prefix, sampling, choices)
 
 
 def _usable(engine: Engine, model: str) -> ModelInfo:

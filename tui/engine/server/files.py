@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 
 from tui.domain.errors import UsageError
 from tui.engine.server import upload as uploads
-from tui.engine.server.errors import refused, unprocessable
+from tui.engine.server.errors import ApiError, refused, unprocessable
 from tui.engine.server.state import Engine
 from tui.engine.server.upload import Upload, receive_upload
 from tui.engine.store.files import FileFilter, StoredFile
@@ -33,13 +33,25 @@ def routes(engine: Engine) -> APIRouter:
     @router.post("")
     async def upload_file(request: Request) -> Response:
         """Store a training file; the same name and content give back the file that is there."""
-        headers, limit = request.headers, uploads.MAX_BYTES
+        headers, limit = request.headers, engine.quota.upload or uploads.MAX_BYTES
         length = headers.get("content-length", "")
-        if length.isdecimal() and int(length[:18]) > limit + _FORM_BYTES:
-            raise refused(413, "Request Entity Too Large")
-        upload = await receive_upload(
-            headers.get("content-type", ""), request.stream(), engine.home.files, limit
-        )
+        announced = int(length[:18]) if length.isdecimal() else 0
+        if announced > limit + _FORM_BYTES:
+            raise refused(413, "Request Entity Too Large", _too_large(limit))
+        left = _left(engine)
+        if left is not None and announced > left + _FORM_BYTES:
+            raise _over_quota(engine)
+        try:
+            upload = await receive_upload(
+                headers.get("content-type", ""),
+                request.stream(),
+                engine.home.files,
+                limit if left is None else min(limit, left),
+            )
+        except ApiError as error:
+            if error.status == 413 and left is not None and left < limit:
+                raise _over_quota(engine) from error
+            raise
         try:
             file = await _described(upload)
             stored = engine.files.add(file)
@@ -110,6 +122,28 @@ def routes(engine: Engine) -> APIRouter:
         return {"url": f"{base}/v1/files/{file.id}/content?expires={until}&signature={signature}"}
 
     return router
+
+
+def _left(engine: Engine) -> int | None:
+    """Bytes that uploads may still take; None without a quota."""
+    if not engine.quota.disk:
+        return None
+    return max(0, engine.quota.disk - engine.files.total_bytes())
+
+
+def _too_large(limit: int) -> str:
+    return (
+        f"A file may have {limit // 10**6} MB here; [engine.quota] upload in config.toml says so."
+    )
+
+
+def _over_quota(engine: Engine) -> ApiError:
+    return refused(
+        507,
+        "Insufficient Storage",
+        f"Uploads may take {engine.quota.disk // 10**6} MB together ([engine.quota] disk in "
+        "config.toml). Delete files that no job needs.",
+    )
 
 
 def _found(engine: Engine, file_id: str) -> StoredFile:

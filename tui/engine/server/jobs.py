@@ -150,6 +150,9 @@ def accepted(engine: Engine, body: JobIn, options: dict[str, Any]) -> StoredJob:
     model = _trainable(engine, body.model)
     now = int(time.time())
     hyperparameters = body.hyperparameters.model_dump()
+    if hyperparameters["learning_rate"] is None:  # the contract has no null for it
+        defaults = engine.library.trainable(model).defaults
+        hyperparameters["learning_rate"] = defaults.get("learning_rate", 1e-4)
     return StoredJob(
         id=str(uuid.uuid4()),
         model=model,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from tui.domain.example import Turn
 from tui.engine.supervisor.prepare import Trainables
 
 
@@ -16,7 +17,7 @@ class ModelInfo:
     """A model that is on this machine; `root` is empty for a base model.
 
     `template_sha256` names the chat template of training and chat alike. `kind` is `chat` or
-    `embedding`; `dimensions` are those of an embedding.
+    `embedding`; `dimensions` are those of an embedding. With `upstream` another server answers.
     """
 
     id: str
@@ -30,6 +31,7 @@ class ModelInfo:
     engine: str = ""
     lineage: dict[str, Any] = field(default_factory=dict)
     trainable: bool = True
+    upstream: bool = False
     kind: str = "chat"
     dimensions: int = 0
 
@@ -112,6 +114,12 @@ class Voice(Protocol):
         self, model_id: str, prompt: str, sampling: Sampling
     ) -> AsyncGenerator[Piece, None]:
         """Answer a rendered prompt; closing the iterator stops the computation."""
+        ...
+
+    def converse(
+        self, model_id: str, turns: Sequence[Turn], prefix: str, sampling: Sampling
+    ) -> AsyncGenerator[Piece, None]:
+        """Let the server that stands behind the model answer a conversation."""
         ...
 
     def jobs_changed(self, running: int) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from tui.engine.home import EngineHome
 from tui.engine.server.ports import Embedding, Library, Voice
+from tui.engine.settings import Quota
 from tui.engine.store.database import Database
 from tui.engine.store.files import FileStore
 from tui.engine.store.jobs import JobStore
@@ -32,6 +33,7 @@ class Engine:
     voice: Voice
     embedder: Embedding
     url: str = ""
+    quota: Quota = field(default_factory=Quota)
     guard: Guard | None = None
     began: float = field(default_factory=time.monotonic)
 

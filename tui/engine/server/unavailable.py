@@ -13,6 +13,14 @@ _ABSENT = {
     "/v1/fim/completions": "no fill-in-the-middle completions",
     "/v1/classifications": "no classifiers",
     "/v1/chat/classifications": "no classifiers",
+    "/v1/moderations": "no moderation",
+    "/v1/chat/moderations": "no moderation",
+    "/v1/agents/completions": "no agents",
+    "/v1/agents": "no agents",
+    "/v1/conversations": "no conversations of its own; the app keeps them",
+    "/v1/ocr": "no OCR",
+    "/v1/audio/transcriptions": "no audio",
+    "/v1/batch/jobs": "no batches",
 }
 
 
@@ -20,7 +28,7 @@ def routes(_engine: Engine) -> APIRouter:
     """One route for each thing that is not there."""
     router = APIRouter(tags=["unavailable"])
     for path, what in _ABSENT.items():
-        router.post(path)(_refusal(what))
+        router.add_api_route(path, _refusal(what), methods=["POST"])
     return router
 
 

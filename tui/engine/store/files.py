@@ -114,6 +114,13 @@ class FileStore:
         )
         return [_file(row) for row in rows], int(count[0]) if count else 0
 
+    def total_bytes(self) -> int:
+        """What all current files take."""
+        row = self._database.row(
+            f"SELECT coalesce(sum(bytes), 0) FROM files WHERE {_CURRENT}", (time.time(),)
+        )
+        return int(row[0]) if row else 0
+
     def delete(self, file_id: str) -> bool:
         """Forget a file and its content; whether it existed."""
         with self._database.transaction() as connection:
