@@ -17,6 +17,9 @@ from tui.domain.example import CheckReport, FixReport
 if TYPE_CHECKING:
     from tui.formats.tokenizer import ModelTokenizer
 
+# How many values of a balance a person is shown.
+_FACETS = 5
+
 
 @click.command("check")
 @click.argument("target", metavar="NAME|FILE.jsonl")
@@ -123,6 +126,11 @@ def _print_check(report: CheckReport, *, exact: bool) -> None:
         say(f"  … and {len(report.errors) - SHOWN} more (--json lists all)")
     for warning in report.warnings:
         show(f"  {warning}")
+    for name, counts in report.balance.items():
+        if len(counts) > 1:
+            most = ", ".join(f"{value} {count}" for value, count in list(counts.items())[:_FACETS])
+            more = f" and {len(counts) - _FACETS} more" if len(counts) > _FACETS else ""
+            show(f"  trained on by {name.replace('_', ' ')}: {most}{more}")
     for code, fix in report.fixes.items():
         show(f"  → {code}: {fix}")
     if report.fixed is not None:

@@ -31,7 +31,17 @@ class FileForm(StrEnum):
 
 # Other names of a question and its answer, the usual ones first.
 QUESTIONS = ("question", "prompt", "instruction", "query", "input", "user", "q", "frage")
-ANSWERS = ("answer", "completion", "response", "output", "reply", "assistant", "target", "a")
+ANSWERS = (
+    "answer",
+    "completion",
+    "response",
+    "output",
+    "reply",
+    "assistant",
+    "target",
+    "a",
+    "antwort",
+)
 
 _SPEAKERS = {
     "human": "user",
