@@ -126,6 +126,25 @@ def test_distractors_come_from_their_own_paper_until_a_split_has_set_papers_apar
     assert all({paper_of(p) for p in e.passages} == {e.paper} for e in sourced(datasets))
 
 
+def test_what_a_split_tears_apart_is_withdrawn_and_comes_back_with_it(
+    datasets: Datasets, pairs: list[Example], sourcing: Sourcing
+) -> None:
+    datasets.split("answers", transfer=0.3, seed=0)
+    sourcing.add("answers")
+    before = {example.id for example in sourced(datasets)}
+    seed = 1
+    datasets.split("answers", transfer=0.3, seed=seed)
+    while not sourcing.withdraw("answers"):
+        seed += 1
+        datasets.split("answers", transfer=0.3, seed=seed)
+    assert {example.id for example in sourced(datasets)} < before
+    datasets.split("answers", transfer=0.3, seed=seed)
+    datasets.freeze("answers")
+    datasets.split("answers", transfer=0.3, seed=0)
+    assert sourcing.withdraw("answers") == 0
+    assert {example.id for example in sourced(datasets)} == before
+
+
 def test_a_question_that_cannot_have_sources_is_told_with_its_reason(
     datasets: Datasets, sourcing: Sourcing, write_lines: WriteLines
 ) -> None:

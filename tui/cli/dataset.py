@@ -190,7 +190,14 @@ def split(
     name: str, transfer: float, memory: float, seed: int, workspace: Path | None, as_json: bool
 ) -> None:
     """Set papers apart for transfer and wordings for memory; the rest trains."""
-    report = datasets_of(workspace).split(name, transfer=transfer, memory=memory, seed=seed)
+    services = services_of(workspace)
+    report = services.datasets.split(name, transfer=transfer, memory=memory, seed=seed)
+    if withdrawn := services.sourcing.withdraw(name):
+        report = services.datasets.split(name, transfer=transfer, memory=memory, seed=seed)
+        say(
+            f"{withdrawn} examples had sources on both sides of the split and were rejected; make "
+            f"others with: papertune dataset add {name} --kind retrieval"
+        )
     if as_json:
         emit(report)
         return

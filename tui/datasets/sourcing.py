@@ -89,16 +89,29 @@ class Sourcing:
         )
 
     def withdraw(self, name: str) -> int:
-        """Reject the examples whose sources a split has sent to both sides; how many."""
+        """Reject the examples whose sources a split has sent to both sides; how many.
+
+        Those that were rejected for that and stand on one side again are accepted again, without a
+        role until the next split, as if they were new.
+        """
         now = sides(self._workspace, name)
-        torn = [
-            example.id
-            for example in self._datasets.examples(name, kind=Kind.RETRIEVAL)
-            if example.status is not Status.REJECTED
-            and now.mixed({example.paper, *map(paper_of, example.passages)} - {""})
-        ]
+        torn, whole = [], []
+        for example in self._datasets.examples(name, kind=Kind.RETRIEVAL):
+            mixed = now.mixed({example.paper, *map(paper_of, example.passages)} - {""})
+            if mixed and example.status is not Status.REJECTED:
+                torn.append(example.id)
+            elif not mixed and example.reason == _BOTH_SIDES:
+                whole.append(example.id)
+        reviews = Reviews(self._workspace, _KEEPER)
+        if whole:
+            reviews.append(name, "accept", whole)
+            with self._workspace.transaction() as connection:
+                connection.executemany(
+                    "UPDATE example SET role = NULL WHERE id = ? AND role_fixed = 0",
+                    [(example,) for example in whole],
+                )
         if torn:
-            Reviews(self._workspace, _KEEPER).append(name, "reject", torn, _BOTH_SIDES)
+            reviews.append(name, "reject", torn, _BOTH_SIDES)
         return len(torn)
 
 
