@@ -102,9 +102,10 @@ def measure(truth: dict[str, Any], found: Extracted, score: Score) -> list[str]:
         wrong.append(f"title: {found.metadata.title!r}\n    wanted {truth['title']!r}")
     wanted = {person(name) for name in truth["authors"]}
     got = {person(name) for name in found.metadata.authors}
-    for index, number in enumerate((len(wanted & got), len(wanted), len(got))):
-        score.names[index] += number
-    if wanted != got:
+    if wanted:
+        for index, number in enumerate((len(wanted & got), len(wanted), len(got))):
+            score.names[index] += number
+    if wanted and wanted != got:
         wrong.append(f"authors: missing {sorted(wanted - got)} false {sorted(got - wanted)}")
     if truth["abstract"]:
         score.with_abstract += 1

@@ -103,7 +103,7 @@ class HeadingRules:
     def _looks_like_one(self, position: int, text: str, kind: SectionKind) -> bool:  # noqa: PLR0911
         line = self._lines[position]
         match = NUMBER.fullmatch(text)
-        bare = (match["title"] if match else text).strip(" .:")
+        bare = (match["title"] if match else text).strip(" .:■●▪□◼")
         if bare.endswith((",", ";", "-")) or self.is_caption(line):
             return False
         if line.run_in:
@@ -226,7 +226,7 @@ class HeadingRules:
         """How deep a heading stands, from 1."""
         line, style = self._lines[position], self._styles.of[position]
         match = NUMBER.fullmatch(text)
-        bare = (match["title"] if match else text).strip(" .:")
+        bare = (match["title"] if match else text).strip(" .:■●▪□◼")
         if match and match["digits"]:
             self._top = max(self._top, int(match["digits"].split(".")[0]))
         if level := self._outline.get(fold(bare)):

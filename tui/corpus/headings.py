@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from tui.corpus.document import Block, BlockKind
-from tui.corpus.extract.text import section_kind
+from tui.corpus.extract.text import KNOWN_HEADINGS, section_kind
 from tui.corpus.floats import Place, place_of, tabular, together
 from tui.corpus.heading_rules import HeadingRules
 from tui.corpus.layout import Line
@@ -15,7 +15,9 @@ from tui.corpus.normalise import joiner
 from tui.corpus.styles import Style, Styles, style_of
 from tui.domain.paper import SectionKind
 
-_RUN_IN_ABSTRACT = re.compile(r"(abstract|summary)\s*[-—–.:]+\s*(?=\S)", re.IGNORECASE)
+_RUN_IN_ABSTRACT = re.compile(
+    r"(?i:(abstract|summary))(?:\s*[-—–.:]+\s*(?=\S)|\s+(?=[A-Z][\w-]*\s.{25}))"
+)
 # The parts of an abstract, headed like sections in some journals.
 _LABEL = re.compile(
     r"(?:background|introduction|context|objectives?|aims?|purpose|rationale|hypothesis|design|"
@@ -34,11 +36,15 @@ _AFTER_ABSTRACT = re.compile(
     r"https?://(?:dx\.)?doi|editors?:|academic editor|handling editor|open access|e-?mail|"
     r"full list of author|access this article|quick response|address for|funding:|"
     r"peer review under|subject (?:areas|category)|pacs\b|msc\b|ams subject|classification|"
-    r"cite this|supplement(?:ary|al) |permission to|published online|article history|"
+    r"cite this|\W*please cite|article (?:type|history)|supplement(?:ary|al) |permission to|published online|article history|"
     r"highlights\b|1 introduction|introduction$",
     re.IGNORECASE,
 )
-_REFERENCE_START = re.compile(r"(?:\[[^\]]{1,12}\]|\(?\d{1,3}[.)])\s*(?=\S)")
+_REFERENCE_START = re.compile(r"(?:\[[^\]]{1,12}\]\s*|\(?\d{1,3}[.)]\s*(?=[^\W\d_]|[“\"‘]))(?=\S)")
+# How an entry without a number begins: a family name and initials.
+_AUTHOR_FIRST = re.compile(
+    r"[^\W\d_a-z][\w’'-]+(?:\s[^\W\d_a-z][\w’'-]+)?,?\s(?:[A-Z]\.|[A-Z]{1,3}\b)"
+)
 _BULLET = re.compile(r"(?:[•▪■◦‣–—*]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s+\S")
 _MATHS = re.compile(r"[=≤≥≠≈∈∑∏∫√∂∇→⇒∞×·±∀∃∪∩⊂⊆λμσαβγδεθπφψω∝∼≡⟨⟩]")
 _TERMINAL = re.compile(r"[.!?:][\"'”’)\]]*(?:\[[\d,\s–-]+\])?\d{0,2}$")
@@ -62,6 +68,8 @@ class _Builder:
         self._floats: list[tuple[Block, Place | None]] = []
         self._run: list[Line] = []
         self._kind = SectionKind.BODY
+        self._hanging = False
+        self._list = self._numbered_list()
         self._abstract: Line | None = None
         self._labels: Style | None = None
         self._has_abstract = False
@@ -76,9 +84,12 @@ class _Builder:
     def _next(self, position: int) -> int:  # noqa: PLR0911
         """Take one element, beginning at a line; returns the position after it."""
         line = self.lines[position]
+        if position == self._list and self._kind is not SectionKind.REFERENCES:
+            self._close()
+            self._section("References", 1, line, SectionKind.REFERENCES)
         if self._kind is SectionKind.BODY and self._is_prose(position, line):
             return self._text(position)
-        length = self.rules.length(position, self._kind)
+        length = 0 if self._goes_on(line) else self.rules.length(position, self._kind)
         if length:
             return self._open(position, length)
         if self._kind is SectionKind.REFERENCES:
@@ -114,6 +125,18 @@ class _Builder:
             return self._footnote(position)
         return self._text(position)
 
+    def _goes_on(self, line: Line) -> bool:
+        """Whether a line continues an abstract; some are set in a style of their own."""
+        if self._kind is not SectionKind.ABSTRACT or not self._run:
+            return False
+        before = self._run[-1]
+        near = 0 < line.gap < line.size * 1.7
+        if not near or style_of(line)[:2] != style_of(before)[:2]:
+            return False
+        return not _ended(before.text) or not (
+            line.bold or KNOWN_HEADINGS.fullmatch(line.text.strip(" .:"))
+        )
+
     def _text(self, position: int) -> int:
         line = self.lines[position]
         if self._run and self._begins(line, self._run[-1]):
@@ -146,6 +169,12 @@ class _Builder:
             self._close()
             self._run.extend(lines)
             return position + length
+        if text[-1] == ":" and line.page == 1 and self._is_first_label(text):
+            self._close()
+            self._section("Abstract", 1, line, SectionKind.ABSTRACT)
+            self._abstract, self._labels = line, style_of(line)
+            self._run.extend(lines)
+            return position + length
         if _CONTENTS.fullmatch(text):
             end = self._contents(position + length)
             if end > position + length:
@@ -170,6 +199,12 @@ class _Builder:
             return True
         return style_of(line) == self._labels
 
+    def _is_first_label(self, text: str) -> bool:
+        """Whether a structured abstract begins here without a heading of its own."""
+        headed = any(block.kind is BlockKind.HEADING and block.text for block in self.blocks)
+        label = _LABEL.fullmatch(text) is not None and not text.lower().startswith("introd")
+        return label and not self._has_abstract and not headed
+
     def _ends_abstract(self, line: Line) -> bool:
         """Whether what is written here belongs to the first page and no longer to the abstract."""
         return _AFTER_ABSTRACT.match(line.text.lstrip(" *•")) is not None
@@ -186,6 +221,15 @@ class _Builder:
         self._kind = kind
         self._has_abstract |= kind is SectionKind.ABSTRACT
         self.blocks.append(Block(BlockKind.HEADING, title, level, ((0, line.page),), kind))
+
+    def _numbered_list(self) -> int:
+        """Where a list of works begins that has no heading; -1 where none does."""
+        for position in range(len(self.lines) - 1, len(self.lines) // 2, -1):
+            if not self.lines[position].text.startswith("[1]"):
+                continue
+            after = [line.text[:3] for line in self.lines[position : position + 60]]
+            return position if "[2]" in after and "[3]" in after and "[4]" in after else -1
+        return -1
 
     # what floats
 
@@ -280,9 +324,13 @@ class _Builder:
             return True
         if _REFERENCE_START.match(self._run[0].text):
             return False
-        hanging = line.x0 < line.left + line.size * 0.5 and self._run[-1].x0 > self._run[0].x0 + 2
+        if line.gap > 0 and line.x0 < before.x0 - 4:
+            self._hanging = True
+            return True
+        if line.gap < 0:
+            return _ended(before.text) and _AUTHOR_FIRST.match(line.text) is not None
         return (
-            hanging
+            (self._hanging and abs(line.x0 - self._run[0].x0) < 2)
             or (line.gap > self.pitch * 1.3)
             or (
                 before.x1 < before.right - 4 * before.size

@@ -35,13 +35,14 @@ _VOLUME = re.compile(r"\b(?:19|20)\d\d\b|\bvol\b|\d+\s*\(\d+\)|\d+\s*:\s*\d+", r
 _TITLE_TAIL = re.compile(r"\s*\[\s*(?:v\d|version \d).*$|\s*[*∗†‡§¶]+$", re.IGNORECASE)
 _NOT_ABSTRACT = re.compile(
     r"key\s?-?words?\b|index terms|©|copyright|this is an open|\*?\s?correspond|"
-    r"received\b.{0,60}accepted|doi:|https?://|full list of author|how to cite|citation:",
+    r"received\b.{0,60}accepted|\W*please cite|article (?:type|history)|doi:|https?://|full list of author|how to cite|citation:",
     re.IGNORECASE,
 )
 _ADDRESSES = re.compile(
     r"@|(?:universit|department|institut|school of).*(?:universit|institut)", re.I
 )
 _SPACED = re.compile(r"(?:[^\W\d_] ){3,}[^\W\d_]\W?")
+_GIVEN = re.compile(r"[^\W\d_a-z][^\W\d_]+(?: [^\W\d_a-z]\.)?")
 # Fewer characters than this on the first page, and it is a cover.
 _COVER = 700
 
@@ -78,7 +79,7 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     title = joiner(())(" ".join(line.text for line in first[begin:end]))
     title = _told_title(title, first, told)
     stop = _end_of_front(first, end)
-    authors = _authors(first[end:stop], first[begin].y0 if end else 0)
+    authors = _authors(first[end:stop])
     page = fold(" ".join(line.text for line in first))
     authors = _better(authors, told.get("Author", ""), page)
     if pages and pages[0].number > 1:
@@ -157,7 +158,9 @@ def _abstract(blocks: Sequence[Block]) -> str:
             inside = block.kind_of_section is SectionKind.ABSTRACT
         elif inside and block.kind is BlockKind.PARAGRAPH:
             if _NOT_ABSTRACT.match(block.text):
-                break
+                if found:
+                    break
+                continue
             found.append(block.text)
     if found:
         return "\n\n".join(found)
@@ -246,24 +249,25 @@ def _end_of_front(lines: Sequence[Line], start: int) -> int:
     return min(len(lines), start + 3 if prose == 0 else start)
 
 
-def _authors(lines: Sequence[Line], title: float) -> list[str]:
+def _authors(lines: Sequence[Line]) -> list[str]:
     """Names in the lines under the title, of those set like the first that holds any."""
     found: list[str] = []
     style: tuple[float, bool] | None = None
-    run: list[Line] = []
+    begun = ""
     for line in lines:
         if style is not None and (abs(line.size - style[0]) > 0.6 or line.bold != style[1]):
             continue
-        names = author_names(line.text)
-        # A name may go on in the next line.
-        if run and not names and line is not None and run[-1].text[-1:] not in ".;":
-            names = author_names(f"{run[-1].text} {line.text}")
+        text, begun = f"{begun} {line.text}".strip(), ""
+        # A name begun at a line's end goes on in the next one.
+        head, comma, last = text.rpartition(", ")
+        if comma and _GIVEN.fullmatch(last):
+            text, begun = head, last
+        names = author_names(text)
         if names:
             style = style or (line.size, line.bold)
             found += [name for name in names if name not in found]
-            run = [line]
         else:
-            run = []
+            begun = ""
     return found[:200]
 
 

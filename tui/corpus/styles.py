@@ -16,7 +16,8 @@ from tui.corpus.layout import Line, pitch
 Style = tuple[int, float, bool, bool]
 
 _REFERENCES = re.compile(
-    r"(?:\d{1,2}\.?\s+)?(references|bibliography|literature cited)[ :.]*", re.IGNORECASE
+    r"(?:\d{1,2}\.?\s+|■\s*)?(references|notes and references|bibliography|literature cited)[ :.]*",
+    re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|[IVX]{1,5}\.|[A-Z]\.)[\s|]+[^\W\d_]")
 _SHARE, _SHARE_OF_PLAIN = 0.55, 0.7

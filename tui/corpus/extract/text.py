@@ -23,13 +23,14 @@ KNOWN_HEADINGS = re.compile(
     r"materials and methods|methods and materials|experiments?|evaluation|implementation|design|"
     r"results|results and discussion|discussion|conclusions?|conclusions? and future work|"
     r"concluding remarks|limitations|future work|acknowledge?ments?|references|bibliography|"
-    r"literature cited|works cited|references and notes|appendix|appendices|"
+    r"literature cited|works cited|references and notes|notes and references|appendix|appendices|"
     r"supplementary material|data availability|funding|author contributions|"
     r"conflicts? of interest)",
     re.IGNORECASE,
 )
 _REFERENCES = re.compile(
-    r"references( and notes)?|bibliography|literature cited|works cited", re.IGNORECASE
+    r"references?( and notes)?|notes and references|bibliography|literature( cited)?|works cited",
+    re.IGNORECASE,
 )
 _FIELD = re.compile(
     r"(authors?|title|year|date|doi|arxiv|venue|journal|keywords|tags)\s*:\s*(\S.*)", re.I
@@ -59,7 +60,7 @@ def decode(data: bytes) -> str:
 
 def section_kind(title: str) -> SectionKind:
     """What a section is for, by its title."""
-    bare = re.sub(r"^[\dIVX]+(\.\d+)*[.)]?\s+", "", title).strip(" :.").lower()
+    bare = re.sub(r"^[\dIVX]+(\.\d+)*[.)]?\s+", "", title).strip(" :.■●▪□◼").lower()
     if bare in {"abstract", "summary"}:
         return SectionKind.ABSTRACT
     if _REFERENCES.fullmatch(bare):
