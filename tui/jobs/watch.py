@@ -78,7 +78,7 @@ class Pace:
         return ceiling * random.uniform(0.5, 1.0)
 
 
-LOCAL_PACE = Pace()
+LOCAL_PACE = Pace(shortest=1.0)
 HOSTED_PACE = Pace(shortest=3.0, longest=30.0, longest_offline=300.0)
 
 
