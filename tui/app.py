@@ -41,6 +41,10 @@ MODES = (
 """Keys and labels of the mode bar; the keys are those of `tui.actions`."""
 
 
+# Points that a screen may have missed between loading a job and following it.
+_BACKLOG = 50
+
+
 class WelcomeApp(ShellApp):
     """The first start: asks where to begin and ends with the `Start` that was chosen."""
 
@@ -131,7 +135,7 @@ class PapertuneApp(ShellApp):
 
     @work(exclusive=True, exit_on_error=False, group="job")
     async def _watch(self, job_id: str) -> None:
-        async for event in self._services.jobs.watch(job_id, revive=True):
+        async for event in self._services.jobs.watch(job_id, revive=True, backlog=_BACKLOG):
             self.post_message(self.JobNews(event))
 
     @work(exit_on_error=False, group="find-job")
@@ -228,7 +232,11 @@ class PapertuneApp(ShellApp):
     def _corpus(self) -> Screen[Any]:
         from screens.corpus import CorpusScreen
 
-        return CorpusScreen(lambda: self._services.corpus, lambda: self._services.datasets)
+        return CorpusScreen(
+            lambda: self._services.corpus,
+            lambda: self._services.datasets,
+            lambda: self._services.ocr,
+        )
 
     def _datasets(self) -> Screen[Any]:
         from screens.datasets import DatasetsScreen

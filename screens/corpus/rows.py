@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from screens.corpus.narrowing import Order
 from tui.domain.paper import Hit, Paper, Passage
 from widgets.reader import Document, Heading
 from widgets.rows import Column, Row
@@ -17,6 +18,7 @@ PAPER_COLUMNS = (
     Column("Authors", 14, share=2, rank=2),
     Column("Year", 4, right=True),
     Column("Tags", 10, share=1, rank=3),
+    Column("Venue", 10, share=1, rank=5),
     Column("Pages", 5, rank=4, right=True),
 )
 PASSAGE_COLUMNS = (
@@ -28,15 +30,26 @@ MOST_PASSAGES = 200
 
 
 class PaperRows:
-    """Papers that match a query, fetched a page at a time."""
+    """Papers that match a query in an order, fetched a page at a time."""
 
-    def __init__(self, corpus: Corpus, query: str) -> None:
+    def __init__(self, corpus: Corpus, query: str, order: Order) -> None:
         self._corpus = corpus
-        self._query = query
+        # The whole library in its own order is paged by the database; all else is found once.
+        self._ids: list[str] | None = None
+        if query or order.sort:
+            self._ids = corpus.ids(query, sort=order.sort, descending=order.descending)
+
+    def count(self) -> int:
+        """How many there are."""
+        return self._corpus.totals().papers if self._ids is None else len(self._ids)
 
     def rows(self, offset: int, limit: int) -> Sequence[Row]:
         """Rows of papers."""
-        return [paper_row(p) for p in self._corpus.papers(self._query, limit=limit, offset=offset)]
+        if self._ids is None:
+            found = self._corpus.papers(limit=limit, offset=offset)
+        else:
+            found = self._corpus.by_ids(self._ids[offset : offset + limit])
+        return [paper_row(paper) for paper in found]
 
 
 def paper_row(paper: Paper) -> Row:
@@ -49,6 +62,7 @@ def paper_row(paper: Paper) -> Row:
             short_authors(paper.authors),
             str(paper.year or ""),
             tags,
+            paper.venue,
             str(paper.pages or ""),
         ),
     )

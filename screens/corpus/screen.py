@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,14 +14,15 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
-from screens.base import BaseScreen
+from screens.corpus import narrowing
+from screens.corpus.acting import PaperActions
 from screens.corpus.adding import Adding, summary
+from screens.corpus.narrowing import Order, Wanted
 from screens.corpus.rows import (
     MOST_PASSAGES,
     PAPER_COLUMNS,
     PASSAGE_COLUMNS,
     PaperRows,
-    citation,
     document,
     hit_row,
     nothing_words,
@@ -38,6 +38,7 @@ from widgets.virtual_list import PAGE, VirtualList
 
 if TYPE_CHECKING:
     from tui.corpus import Corpus
+    from tui.corpus.ocr import Ocr
     from tui.datasets import Datasets
 
 TYPING_PAUSE = 0.08
@@ -47,13 +48,13 @@ LOOKING_PAUSE = 0.2
 """Seconds that the cursor rests on a row before its text is drawn beside the list."""
 
 
-class CorpusScreen(BaseScreen[None]):
+class CorpusScreen(PaperActions):
     """Every paper of the team: filtered as one types, read beside the list or, narrow, over it."""
 
     NAME = "Corpus"
     ABOUT = (
         'Every paper of the team. Filters: words, "phrases", author: year:2019..2022 tag: title: '
-        "section: venue: and -word."
+        "section: venue: in:DATASET problem: and -word."
     )
     CSS_PATH = "screen.tcss"
     BINDINGS = bindings("corpus")
@@ -61,10 +62,9 @@ class CorpusScreen(BaseScreen[None]):
 
     @dataclass
     class Found(Message):
-        """What a search found; `query` and `passages` say which search it was."""
+        """What was found for `wanted`."""
 
-        query: str
-        passages: bool
+        wanted: Wanted
         source: RowSource
         count: int
         first: Sequence[Row]
@@ -79,15 +79,17 @@ class CorpusScreen(BaseScreen[None]):
         paper: Paper
         document: Document
 
-    def __init__(self, corpus: Callable[[], Corpus], datasets: Callable[[], Datasets]) -> None:
-        """The services are asked for in workers: importing them takes longer than a first frame."""
-        super().__init__()
-        self._open_corpus = corpus
-        self.datasets = datasets
-        self.paper: Paper | None = None
+    def __init__(
+        self,
+        corpus: Callable[[], Corpus],
+        datasets: Callable[[], Datasets],
+        ocr: Callable[[], Ocr],
+    ) -> None:
+        super().__init__(corpus, datasets, ocr)
         self.passages = False
-        self._shown = ""
-        self._query = ""
+        self.order = Order()
+        self._shown = Wanted()
+        self._wanted = Wanted()
         self._typing: Timer | None = None
         self._looking: Timer | None = None
 
@@ -110,56 +112,45 @@ class CorpusScreen(BaseScreen[None]):
 
     def on_screen_resume(self) -> None:
         """Others may have changed the workspace meanwhile."""
-        if self._query or self.listing.count:
+        if self.query_text or self.listing.count:
             self.search()
 
     @property
-    def listing(self) -> VirtualList:
-        """The list."""
-        return self.query_one(VirtualList)
-
-    @property
-    def pane(self) -> ReaderPane:
-        """The reader with its frame."""
-        return self.query_one(ReaderPane)
-
-    @property
-    def corpus(self) -> Corpus:
-        """The service, for workers."""
-        return self._open_corpus()
+    def query_text(self) -> str:
+        """What the filter says."""
+        return self._wanted.query
 
     # Searching
 
     def search(self) -> None:
         """Search for what the filter says, as papers or as passages."""
-        self._query = self.query_one("#filter", TextInput).value.strip()
-        self._search(self._query, self.passages)
+        query = self.query_one("#filter", TextInput).value.strip()
+        self._wanted = Wanted(query, self.passages, self.order)
+        self._search(self._wanted)
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="search")
-    def _search(self, query: str, passages: bool) -> None:
+    def _search(self, wanted: Wanted) -> None:
         total = self.corpus.totals().papers
         source: RowSource
-        if passages and query:
-            first: Sequence[Row] = [
-                hit_row(hit) for hit in self.corpus.search(query, limit=MOST_PASSAGES)
-            ]
-            source, count = Held(first), len(first)
+        if wanted.as_passages:
+            hits = self.corpus.search(wanted.query, limit=MOST_PASSAGES)
+            source = Held([hit_row(hit) for hit in hits])
+            count = len(hits)
         else:
-            source = PaperRows(self.corpus, query)
-            count, first = self.corpus.count(query), source.rows(0, PAGE)
-        explanation = self.corpus.explain(query) if query else ""
-        self.post_message(
-            self.Found(query, passages, source, count, first[:PAGE], explanation, total)
-        )
+            source = PaperRows(self.corpus, wanted.query, wanted.order)
+            count = source.count()
+        explanation = self.corpus.explain(wanted.query) if wanted.query else ""
+        first = source.rows(0, PAGE)
+        self.post_message(self.Found(wanted, source, count, first, explanation, total))
 
     def on_corpus_screen_found(self, event: Found) -> None:
         """Show what was found, unless something else is asked for by now."""
-        if (event.query, event.passages) != (self._query, self.passages):
+        if event.wanted != self._wanted:
             return
-        keep = self.listing.cursor if event.query == self._shown else 0
-        self._shown = event.query
+        keep = self.listing.cursor if event.wanted == self._shown else 0
+        self._shown = event.wanted
         self.set_class(event.count == 0, "-nothing")
-        columns = PASSAGE_COLUMNS if event.passages and event.query else PAPER_COLUMNS
+        columns = PASSAGE_COLUMNS if event.wanted.as_passages else PAPER_COLUMNS
         self.listing.show(event.source, event.count, event.first, keep, columns)
         self.refresh_bindings()
         self._words(event)
@@ -169,16 +160,16 @@ class CorpusScreen(BaseScreen[None]):
     def _words(self, event: Found) -> None:
         if event.explanation:
             self.say(event.explanation)
-        elif event.passages and event.query:
+        elif event.wanted.as_passages:
             most = " (the best)" if event.count == MOST_PASSAGES else ""
             self.say(f"{event.count} passages{most}")
-        elif event.query:
+        elif event.wanted.query:
             self.say(f"{event.count:,} of {event.total:,} papers")
         else:
             self.say(f"{event.total:,} papers")
 
     def _nothing(self, event: Found) -> None:
-        words = nothing_words(event.query, event.total, self.app.key_for)
+        words = nothing_words(event.wanted.query, event.total, self.app.key_for)
         self.query_one("#empty", Static).update(Content(words))
         self.paper = None
         self.pane.clear()
@@ -206,11 +197,40 @@ class CorpusScreen(BaseScreen[None]):
         self.listing.clear_selection()
         self._scope()
         self.search()
-        if self.passages and not self._query:
+        if self.passages and not self.query_text:
             self.action_filter()
 
     def _scope(self) -> None:
-        self.query_one("#scope", Static).update(Content("passages" if self.passages else "papers"))
+        words = "passages" if self.passages else "papers"
+        order = "" if self.passages else self.order.words
+        self.query_one("#scope", Static).update(Content(" ".join(filter(None, (words, order)))))
+
+    def filter_by(self, query: str) -> None:
+        """Put a query into the filter, as if it was typed."""
+        self.query_one("#filter", TextInput).value = query
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_sort(self) -> None:
+        """Choose an order."""
+        chosen = await narrowing.order(self.app, self.order)
+        if chosen is not None:
+            self.order = chosen
+            self._scope()
+            self.search()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_narrow(self) -> None:
+        """Choose a year, an author, a tag, a venue or a problem to keep to."""
+        query = await narrowing.narrow(self.app, self.corpus, self.query_text)
+        if query is not None:
+            self.filter_by(query)
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_searches(self) -> None:
+        """Take a saved search, save this one, or forget one."""
+        query = await narrowing.saved(self.app, self.corpus, self.query_text)
+        if query is not None:
+            self.filter_by(query)
 
     # Reading
 
@@ -275,7 +295,7 @@ class CorpusScreen(BaseScreen[None]):
             return True
         return bool(
             self.has_class("-reading")
-            or self._query
+            or self.query_text
             or self.query_one(Adding).busy
             or self.listing.selection
             or (self.focused is not None and self.focused.id == "filter")
@@ -292,7 +312,7 @@ class CorpusScreen(BaseScreen[None]):
             self.query_one(Adding).cancel()
         elif self.listing.selection:
             self.listing.clear_selection()
-        elif self._query:
+        elif self.query_text:
             self.query_one("#filter", TextInput).value = ""
 
     # Adding
@@ -324,72 +344,3 @@ class CorpusScreen(BaseScreen[None]):
             self.app.flash(summary(event.report, event.cancelled, key))
         self.search()
         self.app.step_done("papers")
-
-    # With the selection
-
-    def _papers(self) -> list[str]:
-        """Ids of the papers an action is meant for; in the reader, the one that is read."""
-        if self.paper is not None and self.pane.reader.has_focus:
-            return [self.paper.id]
-        return sorted({key.partition("#")[0] for key in self.listing.chosen()})
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_tag(self) -> None:
-        """Tag papers."""
-        from screens.corpus import flows
-
-        if (ids := self._papers()) and await flows.tag(self.app, self.corpus, ids):
-            self.search()
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_private(self) -> None:
-        """Mark papers private, or not."""
-        from screens.corpus import flows
-
-        if (ids := self._papers()) and await flows.private(self.app, self.corpus, ids):
-            self.search()
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_remove(self) -> None:
-        """Remove papers."""
-        from screens.corpus import flows
-
-        if (ids := self._papers()) and await flows.remove(self.app, self.corpus, ids):
-            self.listing.clear_selection()
-            self.search()
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_to_dataset(self) -> None:
-        """Make examples of papers."""
-        from screens.corpus import flows
-
-        if ids := self._papers():
-            if await flows.to_dataset(self.app, self.datasets(), ids):
-                self.listing.clear_selection()
-            self.app.step_done("compose")
-
-    def action_problems(self) -> None:
-        """Show the files that could not be read."""
-        from screens.corpus.problems import ProblemsScreen
-
-        self.app.push_screen(ProblemsScreen(self.corpus))
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_copy(self) -> None:
-        """Copy the passage under the cursor, or the citations of the papers chosen."""
-        row = self.listing.current
-        if row is not None and "#" in row.key and not self.listing.selection:
-            passage = await asyncio.to_thread(self.corpus.passage, row.key)
-            await self.app.copy(passage.text, "the passage")
-        elif ids := self._papers():
-            found = [await asyncio.to_thread(self.corpus.paper, name) for name in ids]
-            count = "the citation" if len(ids) == 1 else f"{len(ids)} citations"
-            await self.app.copy("\n".join(map(citation, found)), count)
-
-    @work(exclusive=True, exit_on_error=False, group="flow")
-    async def action_editor(self) -> None:
-        """Open the text in the editor, to read or search it there; the corpus keeps its own."""
-        if ids := self._papers()[:1]:
-            text = await asyncio.to_thread(self.corpus.text, ids[0])
-            if self.app.edit_text(text) is not None:
-                self.app.flash("That was a copy of the text; the corpus is unchanged.")

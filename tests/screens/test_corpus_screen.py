@@ -197,10 +197,10 @@ async def test_a_failing_service_is_one_line_and_the_app_lives(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: status(pilot) == "3 papers")
 
-        def broken(query: str) -> int:
+        def broken(query: str, **_: object) -> list[str]:
             raise OSError("the disk is gone")
 
-        monkeypatch.setattr(services.corpus, "count", broken)
+        monkeypatch.setattr(services.corpus, "ids", broken)
         await write(pilot, "/x")
         await until(pilot, lambda: "OSError" in status(pilot))
         assert app.is_running

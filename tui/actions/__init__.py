@@ -42,7 +42,12 @@ def rows() -> Iterable[tuple[str, ...]]:
 
     Dialogs and the help cover the app, so their keys may be the app's.
     """
-    yield from (("dialog", "confirm"), ("dialog", "choose"), ("help",))
+    yield from (
+        ("dialog", "confirm"),
+        ("dialog", "choose"),
+        ("dialog", "writing", "reader"),
+        ("help",),
+    )
     for screen, widgets in WITHIN.items():
         yield ("app", screen)
         for widget in widgets:

@@ -24,8 +24,19 @@ ACTIONS = (
     Action("corpus.copy", "y", "Copy", "Copy the citation, or the text found", rank=50),
     Action("corpus.editor", "e", "Editor", "Open the text in $EDITOR", rank=55),
     Action("corpus.problems", "!", "Problems", "Files that could not be read, and why", rank=60),
+    Action(
+        "corpus.narrow", "f", "Narrow", "Keep to a year, author, tag, venue or problem", rank=22
+    ),
+    Action("corpus.sort", "s", "Sort", "Choose the list's order", rank=24),
+    Action("corpus.searches", "l", "Searches", "Saved searches: take, save, forget", rank=26),
+    Action("corpus.open-file", "O", "Open file", "Open the paper's file, or copy its path"),
+    Action("corpus.merge", "M", "Merge", "Make one work of the selected papers"),
+    Action("corpus.split", "S", "Split", "Make a file of the paper a work of its own"),
+    Action("corpus.undo", "u", "Undo", "Take back the last merge or split"),
     Action("corpus.remove", "x", "Remove", "Remove the selection from the corpus"),
     Action("corpus.back", "escape", "Back", "Back, or cancel what is running", rank=12),
+    Action("problems.recognise", "r", "Recognise", "Recognise the text of scans", rank=7),
+    Action("problems.kind", "f", "Kind", "Keep to one kind of problem", rank=8),
     Action("problems.copy", "y", "Copy", "Copy the file's path", rank=10),
     Action("problems.back", "escape", "Back", "Back to the corpus", rank=20),
 )
