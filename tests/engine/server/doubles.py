@@ -18,6 +18,7 @@ from tui.engine.home import EngineHome
 from tui.engine.server.assembly import join
 from tui.engine.server.ports import EncoderFiles, ModelInfo, Piece, Sampling
 from tui.engine.server.state import Engine
+from tui.engine.settings import engine_settings
 from tui.engine.supervisor.prepare import Trainable
 from tui.formats.chat_template import ChatTemplate
 from tui.formats.tokenizer import ModelTokenizer
@@ -131,7 +132,8 @@ class StandInVoice:
 
 
 def assembled(home: EngineHome, url: str) -> Engine:
-    return join(home, url, StandInLibrary(home), StandInVoice(), WORKER)
+    settings = engine_settings()
+    return join(home, url, StandInLibrary(home), StandInVoice(), WORKER, settings)
 
 
 if __name__ == "__main__":
