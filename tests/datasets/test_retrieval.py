@@ -220,6 +220,7 @@ def test_no_transfer_paper_is_in_training_not_even_as_a_distractor(
     workspace.close()
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.text("ab .", min_size=1, max_size=30), min_size=1, max_size=12), st.data())
 def test_an_excerpt_holds_its_quote_and_keeps_its_size(
     parts: list[str], data: st.DataObject

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.domain.endpoint import EndpointKind
@@ -90,6 +90,7 @@ def test_a_budget_that_cannot_be_kept_is_no_budget(tmp_path: Path) -> None:
     allowance.require(needs(Prices(), "base", prompt_tokens=10**9, kind=EndpointKind.LOCAL))
 
 
+@settings(deadline=None, max_examples=40)
 @given(
     st.lists(st.floats(0, 5), max_size=8),
     st.floats(0, 30),

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.datasets.conftest import WriteLines, pair
@@ -154,6 +154,7 @@ async def test_prose_an_end_and_a_budget_are_rows_and_reasons(
     assert (done.cost or 0) <= 0.001
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=60))
 def test_kappa_and_its_bounds_are_what_the_table_says(verdicts: list[tuple[bool, bool]]) -> None:
     found = agreement("Ada", verdicts)
