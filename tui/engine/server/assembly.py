@@ -9,7 +9,7 @@ from pathlib import Path
 from tui.engine.chat.voice import LocalVoice
 from tui.engine.embeddings.service import Embedder
 from tui.engine.home import EngineHome
-from tui.engine.launchers.choose import launchers
+from tui.engine.launchers.choose import chat_place, launchers
 from tui.engine.models.library import ModelLibrary
 from tui.engine.server.ports import Embedding, Library, Voice
 from tui.engine.server.state import Engine
@@ -35,7 +35,7 @@ def assemble(home: EngineHome, url: str) -> Engine:
         home,
         url,
         library,
-        LocalVoice(library, state_dir()),
+        LocalVoice(library, state_dir(), place=chat_place(settings, home)),
         settings=settings,
     )
 
