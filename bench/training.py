@@ -3,11 +3,14 @@
 Both train the bundled model with LoRA on the same rows, in processes of their own, in turn (the
 order alternates, so a machine that is shared with others is unfair to both alike). Reported: tokens
 per second, start to first step, share of padding, peak memory. Real tokens are counted, not pads.
+Ratios are taken within each round and the middle one counts; on a busy machine those of CPU-seconds
+are the ones to believe.
 
-    python bench/training.py [--model DIR] [--rounds 2] [--steps 8] [--threads N]
+    python bench/training.py [--model DIR] [--rounds 3] [--steps 8] [--threads N] [--full]
 
-`DIR` is a model folder as `papertune model pull` leaves it. Limits (ours / bare): tokens per second
->= 0.95, start to first step <= 1.3; padding <= 15 %.
+`DIR` is a model folder as `papertune model pull` leaves it. `--full` trains on rows of 256 tokens,
+for the peak of memory. Limits (ours / bare): tokens per second >= 0.95, start to first step <= 1.3;
+padding <= 15 %; with `--full` a peak well under 3.8 GB.
 """
 
 from __future__ import annotations
@@ -32,7 +35,8 @@ def main() -> None:
     """Run both sides and print a JSON document."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--model", type=Path, default=_pulled())
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--full", action="store_true", help="rows of 256 tokens")
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--side", choices=["ours", "bare"], help=argparse.SUPPRESS)
@@ -50,7 +54,7 @@ def main() -> None:
         for turn in range(chosen.rounds):
             for side_name in ("ours", "bare") if turn % 2 else ("bare", "ours"):
                 job = Path(name) / f"{side_name}-{turn}"
-                _write_job(job, chosen.model, chosen.steps, chosen.threads)
+                _write_job(job, chosen)
                 results[side_name].append(_run(side_name, job, chosen))
     print(json.dumps(_summary(results), indent=2))
 
@@ -62,21 +66,28 @@ def _pulled() -> Path:
     return data_dir() / "models" / BUNDLED
 
 
-def _write_job(job: Path, model: Path, steps: int, threads: int) -> None:
+def _write_job(job: Path, chosen: argparse.Namespace) -> None:
     job.mkdir()
     with SAMPLE.open() as pairs, (job / "train.jsonl").open("w") as out:
-        for pair in map(json.loads, pairs):
-            if pair["role"] == "train":
-                turns = [
-                    {"role": "user", "content": pair["question"]},
-                    {"role": "assistant", "content": pair["answer"]},
-                ]
-                out.write(json.dumps({"messages": turns}) + "\n")
+        trained = [pair for pair in map(json.loads, pairs) if pair["role"] == "train"]
+        for n, pair in enumerate(trained):
+            answer = pair["answer"]
+            if chosen.full:  # more than enough to be cut at 256 tokens
+                answer = " ".join(other["answer"] for other in trained[n:] + trained[:n])[:4000]
+            turns = [
+                {"role": "user", "content": pair["question"]},
+                {"role": "assistant", "content": answer},
+            ]
+            out.write(json.dumps({"messages": turns}) + "\n")
     spec = {
         "job": job.name,
-        "model_dir": str(model.resolve()),
+        "model_dir": str(chosen.model.resolve()),
         "train": [{"path": str(job / "train.jsonl"), "file_id": "train"}],
-        "hyperparameters": {"training_steps": steps, "learning_rate": RATE, "seq_len": SEQ_LEN},
+        "hyperparameters": {
+            "training_steps": chosen.steps,
+            "learning_rate": RATE,
+            "seq_len": 256 if chosen.full else SEQ_LEN,
+        },
         # What the bare script has no counterpart of is switched off.
         "options": {
             "lora_rank": RANK,
@@ -84,7 +95,7 @@ def _write_job(job: Path, model: Path, steps: int, threads: int) -> None:
             "word_dropout": 0.0,
             "lora_plus_ratio": 1.0,
         },
-        "threads": threads,
+        "threads": chosen.threads,
     }
     (job / "spec.json").write_text(json.dumps(spec))
 
@@ -165,13 +176,14 @@ def _bare(job: Path, steps: int) -> dict[str, float]:
     torch.set_num_threads(spec["threads"])
     folder = Path(spec["model_dir"]) / "hf"
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    longest = spec["hyperparameters"]["seq_len"]
     rows = []
     for line in (job / "train.jsonl").read_text().splitlines():
         turns = json.loads(line)["messages"]
         prompt = tokenizer.apply_chat_template(
             turns[:1], add_generation_prompt=True, return_dict=False
         )
-        whole = tokenizer.apply_chat_template(turns, return_dict=False)[:SEQ_LEN]
+        whole = tokenizer.apply_chat_template(turns, return_dict=False)[:longest]
         labels = [-100] * len(prompt) + whole[len(prompt) :]
         rows.append({"input_ids": whole, "labels": labels})
     times: list[float] = []
@@ -236,9 +248,15 @@ def _summary(results: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
         side: {key: round(median(run[key] for run in runs), 4) for key in runs[0]}
         for side, runs in results.items()
     }
-    ours, bare = middle["ours"], middle["bare"]
+    pairs = list(zip(results["ours"], results["bare"], strict=True))
+    ratios = {
+        key: [round(ours[key] / bare[key], 3) for ours, bare in pairs]
+        for key in middle["ours"]
+        if all(bare[key] for _, bare in pairs)
+    }
     return middle | {
-        "ours / bare": {key: round(ours[key] / bare[key], 3) for key in ours if bare[key]},
+        "ours / bare, round by round": ratios,
+        "ours / bare": {key: round(median(values), 3) for key, values in ratios.items()},
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -94,3 +95,26 @@ def test_what_slurm_refuses_fails_with_its_words(engine: Engine) -> None:
         job = client.post("/v1/fine_tuning/jobs", json=body).json()["id"]
     until(lambda: engine.job(job)["status"] == "FAILED")
     assert "invalid partition" in _local(engine, job)["message"]
+
+
+@pytest.mark.soak
+def test_a_controller_that_is_down_is_waited_for(engine: Engine, slurm: Cluster) -> None:
+    wrapper = engine.base / "bin" / "sbatch"
+    wrapper.parent.mkdir()
+    down = engine.base / "down"
+    down.touch()
+    says = "sbatch: error: Unable to contact slurm controller (connect failure)"
+    real = shutil.which("sbatch")
+    wrapper.write_text(
+        f"#!/bin/sh\nif [ -e {down} ]; then echo '{says}' >&2; exit 1; fi\nexec {real} \"$@\"\n"
+    )
+    wrapper.chmod(0o755)
+    engine.environment["PATH"] = f"{wrapper.parent}:{engine.environment['PATH']}"
+    before = len(slurm.jobs())
+    engine.start()
+    job = engine.create()
+    until(lambda: "contact" in (_local(engine, job)["queue"] or {}).get("reason", ""))
+    assert engine.job(job)["status"] == "QUEUED"
+    down.unlink()
+    until(lambda: engine.job(job)["status"] == "SUCCESS")
+    assert len(slurm.jobs()) == before + 1
