@@ -57,6 +57,7 @@ class LossPlot(Widget):
         self._thin: dict[tuple[int, float, float, int, float], Thinned] = {}
         self._extent: dict[int, tuple[int, float, float]] = {}
         self._held: dict[int, Sequence[tuple[float, float]]] = {}
+        self._body: dict[int, tuple[str, list[Cell | None], int | None, Strip]] = {}
         self.log_scale = False
         self.cursor: float | None = None
         self._zoom, self._middle = 1.0, 0.5
@@ -122,13 +123,13 @@ class LossPlot(Widget):
 
     def on_resize(self) -> None:
         """Draw for the new size."""
-        self._lines = []
+        self._lines, self._body = [], {}
         self._draw()
 
     def notify_style_update(self) -> None:
         """Draw with the new theme's colours."""
         super().notify_style_update()
-        self._lines = []
+        self._lines, self._body = [], {}
         if self.is_mounted:
             self._draw()
 
@@ -146,8 +147,9 @@ class LossPlot(Widget):
         width, height = self.size
         if not width or not height:
             return
+        blank = Strip.blank(width, self.rich_style)
         lines = [line.adjust_cell_length(width, self.rich_style) for line in self._strips()]
-        lines = [*lines, *[Strip.blank(width, self.rich_style)] * (height - len(lines))][:height]
+        lines = [*lines, *[blank] * (height - len(lines))][:height]
         old, self._lines = self._lines, lines
         if len(old) != len(lines):
             self.refresh()
@@ -168,10 +170,15 @@ class LossPlot(Widget):
             return [Strip([Segment(f" {self._empty}", muted)])]
         rows = draw(curves, view, width, height)
         at = None if self.cursor is None else round(view.width(self.cursor) * (width - 1))
-        body = [
-            Strip([Segment(f"{label:>{_AXIS - 2}} ┤", muted), *self._segments(row, at)])
-            for label, row in zip(_y_labels(view, height), rows, strict=True)
-        ]
+        kept, self._body = self._body, {}
+        styles = self._styles()
+        for y, (label, row) in enumerate(zip(_y_labels(view, height), rows, strict=True)):
+            before = kept.get(y)
+            if before is None or before[:3] != (label, row, at):
+                head = Segment(f"{label:>{_AXIS - 2}} ┤", muted)
+                before = (label, row, at, Strip([head, *_segments(row, at, styles)]))
+            self._body[y] = before
+        body = [self._body[y][3] for y in range(height)]
         axis = Strip([Segment(_x_axis(view, width, self._unit, self._zoom > 1.0), muted)])
         return [self._legend(muted), *body, axis]
 
@@ -228,26 +235,29 @@ class LossPlot(Widget):
         segments.append(Segment(", ".join(notes), muted))
         return Strip(segments)
 
-    def _segments(self, row: Sequence[Cell | None], cursor: int | None) -> list[Segment]:
-        """The row's cells, neighbours of one curve joined; the cursor where there is nothing."""
-        segments: list[Segment] = []
-        text, owner = "", -1
-        for place, cell in enumerate([*row, None]):
-            number, sign = (-1, " ") if cell is None else (cell.curve, cell.character)
-            if cell is None and place == cursor:
-                number, sign = MOST_CURVES, "│"
-            if number != owner and text:
-                segments.append(Segment(text, self._style(owner)))
-                text = ""
-            owner = number
-            text += sign
-        return [*segments, Segment(text, self._style(owner))]
+    def _styles(self) -> list[Style]:
+        """The curves' styles, then the cursor's, then that of nothing; asked for once a drawing."""
+        names = [*(f"curve-{number}" for number in range(MOST_CURVES)), "cursor"]
+        found = [self.get_component_rich_style(f"loss-plot--{name}") for name in names]
+        return [*found, self.rich_style]
 
-    def _style(self, curve: int) -> Style:
-        if curve < 0:
-            return self.rich_style
-        name = "cursor" if curve == MOST_CURVES else f"curve-{curve}"
-        return self.get_component_rich_style(f"loss-plot--{name}")
+
+def _segments(
+    row: Sequence[Cell | None], cursor: int | None, styles: Sequence[Style]
+) -> list[Segment]:
+    """The row's cells, neighbours of one curve joined; the cursor where there is nothing."""
+    segments: list[Segment] = []
+    text, owner = "", -1
+    for place, cell in enumerate(row):
+        number, sign = (-1, " ") if cell is None else (cell.curve, cell.character)
+        if cell is None and place == cursor:
+            number, sign = MOST_CURVES, "│"
+        if number != owner and text:
+            segments.append(Segment(text, styles[owner]))
+            text = ""
+        owner = number
+        text += sign
+    return [*segments, Segment(text, styles[owner])]
 
 
 def _value_at(points: Sequence[tuple[float, float]], x: float | None) -> float | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -37,6 +38,9 @@ class JobView:
     def with_point(self, point: LossPoint) -> JobView:
         """With one more point; a step that was trained again after a restart replaces its own."""
         if self.points and point.step <= self.points[-1].step:
+            at = bisect_left(self.points, point.step, key=lambda p: p.step)
+            if self.points[at] == point:
+                return self
             kept = tuple(p for p in self.points if p.step != point.step)
             ordered = tuple(sorted((*kept, point), key=lambda p: p.step))
             return replace(self, points=ordered)
@@ -150,9 +154,16 @@ class JobDetail(Vertical):
         return Content("\n".join((f"{key}: {'  '.join(names)}", *lines)))
 
     def _update(self, name: str, content: Content) -> None:
-        if self._drawn.get(name) != content:
+        before = self._drawn.get(name)
+        if before != content:
             self._drawn[name] = content
-            self.query_one(f"#{name}", Static).update(content)
+            # As many lines as before leave everything else where it is.
+            same = before is not None and _lines(before) == _lines(content)
+            self.query_one(f"#{name}", Static).update(content, layout=not same)
+
+
+def _lines(content: Content) -> list[int]:
+    return [len(line) // 40 for line in content.plain.splitlines()]
 
 
 def head(view: JobView) -> Content:

@@ -26,7 +26,7 @@ from tui.jobs.known import Board, KnownJob
 from tui.keymap import bindings
 from tui.mistral import ConsentNeeded, EngineStatus
 from widgets.rows import Held, Row
-from widgets.status import GuideStep
+from widgets.status import GuideStep, Status
 from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
@@ -125,6 +125,10 @@ class JobsScreen(Acting, BaseScreen[None]):
     def on_screen_resume(self) -> None:
         """Jobs may have come to their end meanwhile."""
         self.list_jobs()
+
+    def _show_status(self, status: Status) -> None:
+        # The job in view says the same in its head: one repaint a step instead of two.
+        super()._show_status(replace(status, job="") if self._in_view else status)
 
     def guide_keys(self, step: GuideStep) -> list[str]:
         """Nothing is left to press for a job that is in view, or while one is being launched."""

@@ -183,12 +183,18 @@ class Jobs:
         await client.local.stop(job_id)
 
     async def watch(
-        self, job_id: str, *, pace: Pace | None = None, revive: bool = False
+        self,
+        job_id: str,
+        *,
+        pace: Pace | None = None,
+        revive: bool = False,
+        backlog: int | None = None,
     ) -> AsyncGenerator[WatchEvent, None]:
         """Everything that happened and happens to a job, until it has ended.
 
         Goes on through restarts of the engine and hours offline; with `revive` a local engine
-        that is off is started. Raises ApiError for what waiting does not mend.
+        that is off is started. Of the points that are there already `backlog` are told, all
+        without it. Raises ApiError for what waiting does not mend.
         """
         job_id, endpoint = await asyncio.to_thread(self._find.known, job_id)
         if endpoint is None:
@@ -203,6 +209,7 @@ class Jobs:
             self.memory_file,
             pace=pace,
             revive=engine.ensure if engine else None,
+            backlog=backlog,
         )
         async for event in watch.events():
             if event.event == "done" and event.job is not None:

@@ -17,6 +17,7 @@ from tui.domain.endpoint import EndpointKind
 from tui.domain.errors import PapertuneError
 from tui.domain.job import TERMINAL, Event, Job, JobStatus, LossPoint
 from tui.jobs.diagnose import Diagnosis, MemoryUse, diagnose
+from tui.jobs.digest import Digest
 from tui.jobs.left import EVALUATED_ROWS, TimeLeft
 from tui.mistral import (
     ApiError,
@@ -86,7 +87,8 @@ class Watch:
     """One watcher of one job; it remembers what it has told, so nothing is lost or told twice.
 
     `client` is asked anew before each look, because an engine that restarts has a new address.
-    `revive` starts an engine that is off, where that is allowed.
+    `revive` starts an engine that is off, where that is allowed. `backlog` says how many points of
+    the first look are told; None: all.
     """
 
     def __init__(
@@ -97,8 +99,10 @@ class Watch:
         *,
         pace: Pace | None = None,
         revive: Callable[[], Awaitable[Any]] | None = None,
+        backlog: int | None = None,
     ) -> None:
         self._id = job_id
+        self._backlog = backlog
         self._client = client
         self._memory = memory
         self._pace = pace
@@ -116,6 +120,7 @@ class Watch:
         self._thought = -math.inf
         self._says_status = False
         self._left: TimeLeft | None = None
+        self._digest = Digest()
 
     async def events(self) -> AsyncGenerator[WatchEvent, None]:
         """All events from the beginning of the job to its end.
@@ -159,12 +164,16 @@ class Watch:
         points = self._new_points(job, extra)
         if points:
             self._heard = time.monotonic()
+            self._digest.take(points)
+        told_points = points
+        if self._backlog is not None:
+            told_points, self._backlog = points[max(0, len(points) - self._backlog) :], None
         progress = await self._progress(client, job, extra, points) if extra else None
         told = [
             *self._status_events(job),
             *(
                 WatchEvent("checkpoint", point.at, job, job.status, point, progress=progress)
-                for point in points
+                for point in told_points
             ),
         ]
         told.sort(key=_order)
@@ -271,7 +280,7 @@ class Watch:
         # By our own clock since the last point came: the endpoint's may differ from ours.
         silent = now - self._heard
         found = diagnose(
-            self._points,
+            self._digest.points(),
             memory=self._memory(job),
             status=job.status,
             steps=job.hyperparameters.training_steps,
