@@ -1,6 +1,7 @@
 """Retrieval: is the right passage among the first, and how long until the prompt is packed.
 
-    python bench/retrieval.py [--papers FOLDER] [--many N] [--library FOLDER]
+    python bench/retrieval.py [--papers FOLDER [--workspace FOLDER]]
+                              [--many N [--library FOLDER]]
 
 Recall on the sample corpus's own questions, and with `--papers` on `bench/questions.json`, which
 were written by hand about real papers in words other than theirs: a passage is right when the quote
@@ -180,6 +181,7 @@ def main() -> int:
     """Measure what is asked for."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--papers", type=Path)
+    parser.add_argument("--workspace", type=Path, help="keeps the real papers and their vectors")
     parser.add_argument("--many", type=int, default=0)
     parser.add_argument("--library", type=Path)
     given = parser.parse_args()
@@ -189,7 +191,7 @@ def main() -> int:
         good &= recall("sample", root / "sample", SAMPLE / "papers", sample_questions()) >= RECALL
         if given.papers:
             questions = json.loads(QUESTIONS.read_text())
-            recall("real papers", root / "real", given.papers, questions)
+            recall("real papers", given.workspace or root / "real", given.papers, questions)
     if given.many:
         took = packing(given.many, given.library)
         good &= given.many < 100_000 or took <= PACKED

@@ -121,7 +121,7 @@ class ConversationScreen(BaseScreen[None]):
         record = partial(self.feedback.prefer, last, pair[side], pair[1 - side], blind=blind)
         await asyncio.to_thread(record)
         if self.transcript.last is not None:
-            await self.transcript.last.show(last)
+            self.transcript.last.show(last)
         self.side.show(pair[side].sources)
         self.app.flash(f"Recorded: {pair[side].arm.value} over {pair[1 - side].arm.value}.")
         self.refresh_bindings()

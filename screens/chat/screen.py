@@ -241,10 +241,10 @@ class ChatScreen(ConversationScreen):
                 await asyncio.to_thread(self.gate.consent, needed.endpoint)
                 await self._stream(view, ask())
         except PapertuneError as error:
-            await self._broken_off(view)
+            self._broken_off(view)
             self.app.report(error)
         except asyncio.CancelledError:
-            await self._broken_off(view)
+            self._broken_off(view)
             raise
         finally:
             self._answering = None
@@ -252,14 +252,14 @@ class ChatScreen(ConversationScreen):
                 self.transcript.kept(self.session.exchanges, view)
             self.refresh_bindings()
 
-    async def _broken_off(self, view: ExchangeView) -> None:
+    def _broken_off(self, view: ExchangeView) -> None:
         """Show what was said so far, which is what the history holds."""
         if not view.is_attached:
             return  # papertune is being left
         if self.session.open_question:
             view.say(f"No answer; {self.app.key_for('chat.retry')} asks again.")
         else:
-            await view.show(self.session.exchanges[-1])
+            view.show(self.session.exchanges[-1])
 
     async def _stream(self, view: ExchangeView, events: AsyncGenerator[Told, None]) -> None:
         session = self.session
@@ -272,9 +272,9 @@ class ChatScreen(ConversationScreen):
                     far = f" ({event.done + 1} of {event.total})" if event.total else ""
                     view.say(f"{event.words}{far}…", side)
                 elif isinstance(event, Piece):
-                    await view.add(event.text, side)
+                    view.add(event.text, side)
                 elif isinstance(event, Answer):
-                    await view.finish(event, side, blind=session.blind and session.beside)
+                    view.finish(event, side, blind=session.blind and session.beside)
                     if side == 0:
                         self.side.show(event.sources)
                     if event.complete:

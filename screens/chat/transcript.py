@@ -11,15 +11,15 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
-from textual.widgets import Markdown, Static
+from textual.widgets import Static
 
 from tui.chat.cite import marked
 from tui.domain.chat import Answer, Exchange
 from tui.keymap import bindings
 from tui.text import clean, shorten
+from widgets.streamed import Streamed
 
-# Streams are coalesced: words that come faster than this are drawn together. Each drawing costs
-# some 2 kB and 20 ms of a slow core, and nobody reads faster.
+# Streams are coalesced: words that come faster than this are drawn together.
 _FLUSH_SECONDS = 0.25
 WINDOW = 10
 """Exchanges drawn at once; the others come when one scrolls to them, so a long conversation is as
@@ -33,7 +33,6 @@ class AnswerView(Vertical):
 
     DEFAULT_CSS = """
     AnswerView { height: auto; width: 1fr; }
-    AnswerView > Markdown { height: auto; margin: 0; padding: 0; background: $background; }
     AnswerView > .facts {
         height: 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis;
     }
@@ -54,7 +53,7 @@ class AnswerView(Vertical):
 
     def compose(self) -> ComposeResult:
         """Words, verdicts, facts."""
-        yield Markdown(open_links=False)
+        yield Streamed()
         yield Static(
             Content("The sources do not hold the answer. These are the nearest passages."),
             classes="refusal",
@@ -63,27 +62,27 @@ class AnswerView(Vertical):
         yield Static(classes="notes")
         yield Static(classes="facts")
 
-    async def add(self, text: str) -> None:
+    def add(self, text: str) -> None:
         """Some more words of the answer; drawn at most every `_FLUSH_SECONDS`."""
         self._pending += text
         if time.monotonic() - self._flushed >= _FLUSH_SECONDS:
-            await self.flush()
+            self.flush()
 
-    async def flush(self) -> None:
+    def flush(self) -> None:
         """Draw what came since."""
         if self._pending:
             pending, self._pending = self._pending, ""
             self._flushed = time.monotonic()
             self._text += pending
-            await self.query_one(Markdown).append(pending)
+            self.query_one(Streamed).append(pending)
 
-    async def finish(self, answer: Answer, *, hidden: str = "") -> None:
+    def finish(self, answer: Answer, *, hidden: str = "") -> None:
         """Show the whole answer with its facts and problems; `hidden` is shown for the facts."""
         self._pending = ""
         text = marked(answer.text, answer.flaws)
         if text != self._text.strip():
             self._text = text
-            await self.query_one(Markdown).update(text)
+            self.query_one(Streamed).update(text)
         problems = [clean(problem) for problem in answer.problems]
         if not answer.complete and answer.model:
             problems.insert(0, "This answer was cut short: what stands here is partial.")
@@ -141,20 +140,20 @@ class ExchangeView(Vertical):
         with Horizontal(classes="sides"):
             yield from self.views
 
-    async def add(self, text: str, side: int = 0) -> None:
+    def add(self, text: str, side: int = 0) -> None:
         """Some more words of a side."""
-        await self.views[side].add(text)
+        self.views[side].add(text)
 
-    async def finish(self, answer: Answer, side: int = 0, *, blind: bool = False) -> None:
+    def finish(self, answer: Answer, side: int = 0, *, blind: bool = False) -> None:
         """Show the whole answer of a side; blind, not who gave it."""
         hidden = f"{_SIDES[side]} · < or > says which is better" if blind else ""
-        await self.views[side].finish(answer, hidden=hidden)
+        self.views[side].finish(answer, hidden=hidden)
 
-    async def show(self, exchange: Exchange, *, blind: bool = False) -> None:
+    def show(self, exchange: Exchange, *, blind: bool = False) -> None:
         """Show an exchange as it is kept."""
-        await self.finish(exchange.answer, blind=blind)
+        self.finish(exchange.answer, blind=blind)
         if exchange.other is not None and len(self.views) > 1:
-            await self.finish(exchange.other, 1, blind=blind)
+            self.finish(exchange.other, 1, blind=blind)
         if exchange.preferred and exchange.other is not None:
             for view, answer in zip(self.views, (exchange.answer, exchange.other), strict=True):
                 chosen = answer.arm.value == exchange.preferred
@@ -214,7 +213,7 @@ class Transcript(VerticalScroll, can_focus=True):
             after = [rest[1]] if below else []
             await self.mount_all([*before, *views, *after])
             for view, exchange in zip(views, shown, strict=True):
-                await view.show(exchange)
+                view.show(exchange)
 
     async def move(self, step: int) -> None:
         """Draw the window half a window further up or down, what was in sight staying in sight."""
