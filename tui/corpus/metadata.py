@@ -80,8 +80,7 @@ def front_matter(pages: Sequence[Page], told: Mapping[str, str]) -> tuple[Front,
     title = _told_title(title, first, told)
     stop = _end_of_front(first, end)
     authors = _authors(first[end:stop])
-    page = fold(" ".join(line.text for line in first))
-    authors = _better(authors, told.get("Author", ""), page)
+    authors = _better(authors, told.get("Author", ""), first)
     if pages and pages[0].number > 1:
         # The first page says nothing legible, and what comes later is no title.
         title, authors, begin, end, stop = " ".join(told.get("Title", "").split()), [], 0, 0, 0
@@ -271,16 +270,14 @@ def _authors(lines: Sequence[Line]) -> list[str]:
     return found[:200]
 
 
-def _better(found: list[str], told: str, page: str) -> list[str]:
+def _better(found: list[str], told: str, first: Sequence[Line]) -> list[str]:
     """The record's authors where they are more than was found and all stand on the page."""
     pieces = [p.strip() for p in re.split(r"[;,]|\band\b|&", told) if p.strip()]
     names = [name for piece in pieces if (name := person(piece))]
-    on_page = all(fold(family_name(name)) in page for name in names)
-    return (
-        names
-        if names and len(names) == len(pieces) and on_page and len(names) > len(found)
-        else found
-    )
+    if len(names) <= len(found) or len(names) != len(pieces):
+        return found
+    page = fold(" ".join(line.text for line in first))
+    return names if all(fold(family_name(name)) in page for name in names) else found
 
 
 def _year(page: str, edges: str, told: Mapping[str, str]) -> int | None:

@@ -30,7 +30,6 @@ _MARKS = re.compile("[\u0002\ufffe]\\s*")
 _WORD_BEFORE = re.compile(r"[^\W\d_]+$")
 _WORD_AFTER = re.compile(r"[^\W\d_]+")
 _LONGEST_WORD = 60
-_AROUND = ".,;:!?()[]{}'\"“”‘’/"
 
 
 def mend(text: str) -> str:
@@ -61,12 +60,12 @@ def joiner(texts: Iterable[str]) -> Callable[[str], str]:
     """
     known: list[frozenset[str]] = []
 
-    def words() -> frozenset[str]:
-        """The text's words, gathered when the first cut word is met: many papers have none."""
+    def has(word: str) -> bool:
+        """Whether the text has a word, gathered when the first cut one is met."""
         if not known:
-            pieces = "\n".join(texts).lower().split()
-            known.append(frozenset([piece.strip(_AROUND) for piece in pieces]))
-        return known[0]
+            known.append(frozenset("\n".join(texts).lower().split()))
+        words = known[0]
+        return word in words or f"{word}," in words or f"{word}." in words
 
     def join(line: str) -> str:
         if "\u0002" not in line and "\ufffe" not in line and "-\n" not in line:
@@ -81,7 +80,7 @@ def joiner(texts: Iterable[str]) -> Callable[[str], str]:
             whole, hyphenated = f"{left[0]}{right[0]}".lower(), f"{left[0]}-{right[0]}".lower()
             parts.append(line[done : cut.start()])
             capital = right[0][0].isupper()
-            if whole not in words() and (capital or hyphenated in words()):
+            if not has(whole) and (capital or has(hyphenated)):
                 parts.append("-")
             done = cut.end()
         parts.append(line[done:])

@@ -24,6 +24,7 @@ _ITALIC = re.compile(rb"ital|obl|cmti|cmsl|-it$|\bti\d|-i$", re.IGNORECASE)
 # Where a short sentence at a line's start may be a heading run into its paragraph.
 _BREAK = re.compile(r"[.:—–]\s+(?=\S)")
 _LONGEST_RUN_IN = 130
+_PLAIN_PAGES = 5
 _NUMBERED = re.compile(r"\d{1,2}\.\d")
 
 
@@ -32,6 +33,8 @@ class Fonts:
 
     def __init__(self) -> None:
         self._numbers: dict[bytes, int] = {}
+        # Pages in a row without lines that run across the room between two columns.
+        self.plain_pages = 0
         self._by_name: dict[bytes, tuple[int, bool, bool]] = {}
 
     def style(self, name: bytes) -> tuple[int, bool, bool]:
@@ -52,7 +55,12 @@ def read_page(document: Any, number: int, fonts: Fonts) -> Page:
     try:
         width, height = page.get_size()
         reader = _Reader(textpage, fonts)
-        lines = gutter.split(reader.lines(), width, reader.edges)
+        placed = reader.lines()
+        lines = [line for line, _ in placed]
+        # A document is set in one way: once many pages had no such lines, few are looked at.
+        if fonts.plain_pages < _PLAIN_PAGES or number % _PLAIN_PAGES == 0:
+            lines = gutter.split(placed, width, reader.edges)
+            fonts.plain_pages = fonts.plain_pages + 1 if len(lines) == len(placed) else 0
         return Page(number + 1, width, height, lines, len(reader.text))
     finally:
         textpage.close()
