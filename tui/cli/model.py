@@ -120,6 +120,37 @@ def pull(workspace: Path | None, as_json: bool, model: str, source: str | None) 
 add_to(command)
 
 
+@command.command()
+@common
+def recommend(workspace: Path | None, as_json: bool) -> None:
+    """What this machine can train and serve: memory counted, speed measured now."""
+
+    async def work(client: Client) -> dict[str, Any]:
+        found: dict[str, Any] = await client.local.recommend()
+        return found
+
+    found = with_client(work, "local", workspace, start=True)
+    if as_json:
+        emit(found)
+        return
+    machine = found["machine"]
+    names = ", ".join(machine["gpus"]) or "no GPU"
+    show(f"{names}; {machine['memory_free'] / 2**30:.1f} GiB of memory free.")
+    for entry in found["models"]:
+        show(f"{entry['model']:44} {_use(entry, 'train')}; {_use(entry, 'serve')}")
+    show("Speeds are bounds: what memory and cores allowed just now, before any overhead.")
+
+
+def _use(entry: dict[str, Any], what: str) -> str:
+    found = entry[what]
+    need = f"{found['bytes'] / 2**30:.1f} GiB"
+    if not found["where"]:
+        return f"{what}: no, needs {need}"
+    bound = found["tokens_per_second_at_most"]
+    speed = f", ≤ {bound:g} tokens/s" if bound else ""
+    return f"{what}: {found['where']}, {need}{speed}"
+
+
 def with_client(
     work: Callable[[Client], Awaitable[Result]],
     endpoint: str | None,

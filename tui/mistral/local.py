@@ -100,6 +100,13 @@ class LocalRoutes:
             raise errors.not_the_api(self._connection.endpoint)
         return [item for item in raw if isinstance(item, dict)]
 
+    async def recommend(self) -> dict[str, Any]:
+        """What the engine's machine can train and serve; it measures for about a second."""
+        raw = await self._connection.json("GET", "/local/recommend", harmless=True)
+        if not isinstance(raw, dict) or "models" not in raw:
+            raise errors.not_the_api(self._connection.endpoint)
+        return raw
+
     async def pull(self, model_id: str, source: str = "") -> AsyncGenerator[dict[str, Any], None]:
         """Have the engine fetch a model; yields its progress.
 

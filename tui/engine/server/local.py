@@ -6,6 +6,7 @@ import asyncio
 import importlib.metadata
 import json
 import os
+import sys
 import time
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
@@ -120,6 +121,22 @@ def routes(engine: Engine) -> APIRouter:
     async def catalogue() -> list[dict[str, Any]]:
         """The models that can be fetched."""
         return engine.library.catalogue()
+
+    @router.get("/recommend")
+    async def recommend() -> dict[str, Any]:
+        """What this machine can train and serve, measured now in a process of its own."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "tui.engine.models.recommend",
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        answer, _ = await process.communicate()
+        if process.returncode:
+            raise PapertuneError("This machine could not be measured.", "papertune engine logs")
+        found: dict[str, Any] = json.loads(answer)
+        return found
 
     @router.post("/models/pull")
     async def pull(body: PullIn) -> StreamingResponse:
