@@ -34,7 +34,8 @@ print(json.dumps({"rows": [list(map(str, row)) for row in rows], "peak": peak,
 """
 _VARS = """
 def vars_of(report):
-    return {name: getattr(report, name) for name in ("added", "unchanged", "updated", "failed", "skipped")
+    names = ("added", "unchanged", "updated", "failed", "skipped")
+    return {name: getattr(report, name) for name in names
             if isinstance(getattr(report, name, None), int)}
 """
 

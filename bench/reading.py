@@ -2,9 +2,9 @@
 
 Usage: python bench/reading.py FOLDER_OF_PDFS [--held-out | --build] [--show]
 
-`bench/reading_truth.json` holds the truth of public papers, each known by its file's SHA-256: whatever
-of them lies in the folder is measured, the rest is left out. Papers marked held-out come from
-publishers that were never looked at while the reader was built.
+`bench/reading_truth.json` holds the truth of public papers, each known by its file's SHA-256:
+whatever of them lies in the folder is measured, the rest is left out. Papers marked held-out come
+from publishers that were not looked at while the reader was built.
 
 A title is right when at least 95 % of it agrees, letters and digits alone counting; authors agree
 in family name and first initial; an abstract is right when it begins and ends with the truth's
@@ -92,7 +92,7 @@ def matched(wanted: Iterable[str], found: Sequence[str]) -> list[str]:
     return hits
 
 
-def measure(truth: dict[str, Any], found: Extracted, score: Score) -> list[str]:
+def measure(truth: dict[str, Any], found: Extracted, score: Score) -> list[str]:  # noqa: PLR0912
     """Count one paper; what is wrong with it, for people."""
     wrong = []
     score.papers += 1

@@ -1,4 +1,4 @@
-"""What floats on a page: captions, tables' cells and pictures' labels, and how they belong together.
+"""What floats on a page: captions, tables' cells, pictures' labels, and how they belong together.
 
 A caption may stand above its table or under its picture, and text may be written between the two:
 they are joined by their places on the page.
@@ -82,8 +82,9 @@ def together(blocks: Sequence[Block], places: dict[int, Place]) -> list[Block]:
             continue
         if i in taken:
             parts = [block.text.rstrip(), *(blocks[table].text for table in sorted(taken[i]))]
-            block = replace(block, text="\n".join(parts))
-        found.append(block)
+            found.append(replace(block, text="\n".join(parts)))
+        else:
+            found.append(block)
     return found
 
 

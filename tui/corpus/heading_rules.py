@@ -58,7 +58,7 @@ class HeadingRules:
         match = NUMBER.fullmatch(text)
         return match is not None and (self.strong(line) or match["title"].isupper())
 
-    def length(self, position: int, kind: SectionKind) -> int:
+    def length(self, position: int, kind: SectionKind) -> int:  # noqa: PLR0911
         """How many lines of a heading begin at a line; 0 where none does."""
         line = self._lines[position]
         text = line.text.strip()
@@ -140,7 +140,7 @@ class HeadingRules:
         centred = abs((line.x0 + line.x1) / 2 - (line.left + line.right) / 2) < line.size * 2
         return left or centred
 
-    def _is_numbered_one(  # noqa: PLR0913
+    def _is_numbered_one(
         self,
         line: Line,
         match: re.Match[str],
@@ -222,7 +222,7 @@ class HeadingRules:
         """Whether a line could be a row of a table: short and smaller than the text."""
         return line.size < self._body * 0.95 and line.x1 - line.x0 < (line.right - line.left) * 0.6
 
-    def level(self, position: int, text: str) -> int:
+    def level(self, position: int, text: str) -> int:  # noqa: PLR0911
         """How deep a heading stands, from 1."""
         line, style = self._lines[position], self._styles.of[position]
         match = NUMBER.fullmatch(text)

@@ -36,7 +36,8 @@ _AFTER_ABSTRACT = re.compile(
     r"https?://(?:dx\.)?doi|editors?:|academic editor|handling editor|open access|e-?mail|"
     r"full list of author|access this article|quick response|address for|funding:|"
     r"peer review under|subject (?:areas|category)|pacs\b|msc\b|ams subject|classification|"
-    r"cite this|\W*please cite|article (?:type|history)|supplement(?:ary|al) |permission to|published online|article history|"
+    r"cite this|\W*please cite|article (?:type|history)|supplement(?:ary|al) |permission to|"
+    r"published online|"
     r"highlights\b|1 introduction|introduction$",
     re.IGNORECASE,
 )
@@ -81,7 +82,7 @@ class _Builder:
         self._close()
         return together(self.blocks, self._places)
 
-    def _next(self, position: int) -> int:  # noqa: PLR0911
+    def _next(self, position: int) -> int:  # noqa: PLR0911, PLR0912
         """Take one element, beginning at a line; returns the position after it."""
         line = self.lines[position]
         if position == self._list and self._kind is not SectionKind.REFERENCES:
@@ -212,8 +213,13 @@ class _Builder:
     def _contents(self, position: int) -> int:
         """The end of a table of contents that begins here."""
         end, other = position, 0
+        listed: set[str] = set()
         while end < len(self.lines) and end - position < 400 and other < 3:
-            other = 0 if _CONTENTS_LINE.fullmatch(self.lines[end].text) else other + 1
+            text = self.lines[end].text
+            if text.strip() in listed:
+                return end  # the first of the titles, come to its section
+            listed.add(re.sub(r"[\s.]+\d{1,4}$", "", text).strip())
+            other = 0 if _CONTENTS_LINE.fullmatch(text) else other + 1
             end += 1
         return end - other if end - other - position >= 4 else position
 

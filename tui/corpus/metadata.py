@@ -35,7 +35,8 @@ _VOLUME = re.compile(r"\b(?:19|20)\d\d\b|\bvol\b|\d+\s*\(\d+\)|\d+\s*:\s*\d+", r
 _TITLE_TAIL = re.compile(r"\s*\[\s*(?:v\d|version \d).*$|\s*[*∗†‡§¶]+$", re.IGNORECASE)
 _NOT_ABSTRACT = re.compile(
     r"key\s?-?words?\b|index terms|©|copyright|this is an open|\*?\s?correspond|"
-    r"received\b.{0,60}accepted|\W*please cite|article (?:type|history)|doi:|https?://|full list of author|how to cite|citation:",
+    r"received\b.{0,60}accepted|\W*please cite|article (?:type|history)|doi:|https?://|"
+    r"full list of author|how to cite|citation:",
     re.IGNORECASE,
 )
 _ADDRESSES = re.compile(

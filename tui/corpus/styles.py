@@ -115,10 +115,10 @@ class Styles:
         if 0 < first.gap < self.pitch * 0.9:
             return False
         width = first.right - first.left
-        if end - start == 1 and first.gap > 0 and first.gap < self.pitch * 1.15:
-            # Without room above it, a line that fills its column is a line of text.
-            if last.x1 > last.right - last.size * 1.5 and abs(first.size - self.body) < 0.6:
-                return False
+        # Without room above it, a line that fills its column is a line of text.
+        tight = end - start == 1 and 0 < first.gap < self.pitch * 1.15
+        if tight and last.x1 > last.right - last.size * 1.5 and abs(first.size - self.body) < 0.6:
+            return False
         left = first.x0 - first.left < first.size * 2.5
         centred = abs((first.x0 + first.x1) / 2 - (first.left + first.right) / 2) < first.size * 2
         if not (left or centred) or width <= 0:

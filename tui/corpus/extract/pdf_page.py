@@ -103,7 +103,7 @@ class _Reader:
         got = self._raw.FPDFText_GetFontInfo(self._page, index, self._name, 96, self._flags)
         return self._fonts.style(self._name.value if got <= 96 else b"")
 
-    def lines(self) -> list[tuple[Line, int]]:
+    def lines(self) -> list[tuple[Line, int]]:  # noqa: PLR0915
         """Lines with the offset of their first character; -1 where it no longer tells the rest."""
         box = self._raw.FPDFText_GetCharBox
         size_of, matrix_of = self._raw.FPDFText_GetFontSize, self._raw.FPDFText_GetMatrix
