@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
 import subprocess
 import sys
@@ -45,7 +44,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
-    files = sum(len(names) for _, _, names in os.walk(chosen.folder))
+    files = sum(path.is_file() for path in chosen.folder.rglob("*"))
     with tempfile.TemporaryDirectory() as place:
         started = time.perf_counter()
         done = subprocess.run(

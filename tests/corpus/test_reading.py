@@ -119,7 +119,7 @@ def test_pages_whose_text_is_garbled_are_left_out_and_named(tmp_path: Path) -> N
     printer.paragraph(sentences("introduction", 30))
     while printer.page < 2:
         printer.line("and so on and so on to the end of the page of this paper")
-    printer._new_page()  # noqa: SLF001
+    printer._new_page()
     for _ in range(30):
         printer.line("¸¹º»¼½¾¿¡¢£¤¥¦§ ª«¬®¯ ²³´µ¶·¸¹º »¼½¾¿ ¡¢£¤¥¦§")
     found = read(tmp_path / "a.pdf", printer)

@@ -43,6 +43,7 @@ _ADDRESSES = re.compile(
     r"@|(?:universit|department|institut|school of).*(?:universit|institut)", re.I
 )
 _SPACED = re.compile(r"(?:[^\W\d_] ){3,}[^\W\d_]\W?")
+_SECTION = re.compile(r"(?:\d{1,2}|[IVX]{1,4})[.)]?\s+[^\W\d_a-z]")
 _GIVEN = re.compile(r"[^\W\d_a-z][^\W\d_]+(?: [^\W\d_a-z]\.)?")
 # Fewer characters than this on the first page, and it is a cover.
 _COVER = 700
@@ -240,12 +241,16 @@ def _end_of_front(lines: Sequence[Line], start: int) -> int:
             return index
         if bare.lower().startswith("abstract") and len(text) > 60:
             return index
+        if re.fullmatch(r"(?:table of )?contents", bare, re.I):
+            return index
         lower = re.findall(r"\b[a-z]{2,}\b", text)
         prose = (
             prose + 1 if len(text) > 45 and len(lower) >= max(5, len(text.split()) * 0.55) else 0
         )
         if prose == 3:
-            return index - 2
+            above = lines[index - 3] if index - 3 >= start else None
+            headed = above is not None and _SECTION.match(above.text) is not None
+            return index - 3 if headed else index - 2
     return min(len(lines), start + 3 if prose == 0 else start)
 
 
