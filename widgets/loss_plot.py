@@ -58,6 +58,7 @@ class LossPlot(Widget):
         self._extent: dict[int, tuple[int, float, float]] = {}
         self._held: dict[int, Sequence[tuple[float, float]]] = {}
         self._body: dict[int, tuple[str, list[Cell | None], int | None, Strip]] = {}
+        self._palette: list[Style] = []
         self.log_scale = False
         self.cursor: float | None = None
         self._zoom, self._middle = 1.0, 0.5
@@ -129,7 +130,7 @@ class LossPlot(Widget):
     def notify_style_update(self) -> None:
         """Draw with the new theme's colours."""
         super().notify_style_update()
-        self._lines, self._body = [], {}
+        self._lines, self._body, self._palette = [], {}, []
         if self.is_mounted:
             self._draw()
 
@@ -147,8 +148,9 @@ class LossPlot(Widget):
         width, height = self.size
         if not width or not height:
             return
-        blank = Strip.blank(width, self.rich_style)
-        lines = [line.adjust_cell_length(width, self.rich_style) for line in self._strips()]
+        base = self._styles()[-1]
+        blank = Strip.blank(width, base)
+        lines = [line.adjust_cell_length(width, base) for line in self._strips()]
         lines = [*lines, *[blank] * (height - len(lines))][:height]
         old, self._lines = self._lines, lines
         if len(old) != len(lines):
@@ -160,7 +162,7 @@ class LossPlot(Widget):
 
     def _strips(self) -> list[Strip]:
         width, height = self._width, self.size.height - 2
-        muted = self.get_component_rich_style("loss-plot--axis")
+        muted = self._styles()[-2]
         window = self._window()
         if window is None or width < 8 or height < 3:
             return [Strip([Segment(f" {self._empty}", muted)])]
@@ -215,7 +217,7 @@ class LossPlot(Widget):
         key = (id(curve.points), *window, width, weight)
         kept = self._thin.pop(key, None)
         if kept is None or kept.count > len(curve.points):
-            kept = Thinned(*window, columns=2 * width, weight=weight)
+            kept = Thinned(*window, columns=width, weight=weight)
         kept.take(curve.points)
         self._thin[key] = kept  # the newest last
         while len(self._thin) > 2 * MOST_CURVES:
@@ -225,7 +227,7 @@ class LossPlot(Widget):
     def _legend(self, muted: Style) -> Strip:
         segments = [Segment(" " * _AXIS, muted)]
         for number, curve in enumerate(self._curves):
-            style = self.get_component_rich_style(f"loss-plot--curve-{number}")
+            style = self._styles()[number]
             value = _value_at(curve.points, self.cursor)
             said = f" {_figure(value)}" if value is not None else ""
             segments.append(Segment(f"━ {curve.name}{said}   ", style))
@@ -236,10 +238,12 @@ class LossPlot(Widget):
         return Strip(segments)
 
     def _styles(self) -> list[Style]:
-        """The curves' styles, then the cursor's, then that of nothing; asked for once a drawing."""
-        names = [*(f"curve-{number}" for number in range(MOST_CURVES)), "cursor"]
-        found = [self.get_component_rich_style(f"loss-plot--{name}") for name in names]
-        return [*found, self.rich_style]
+        """The styles of the curves, the cursor, the axis and of nothing, in this order."""
+        if not self._palette:
+            names = [*(f"curve-{number}" for number in range(MOST_CURVES)), "cursor", "axis"]
+            found = [self.get_component_rich_style(f"loss-plot--{name}") for name in names]
+            self._palette = [*found, self.rich_style]
+        return self._palette
 
 
 def _segments(
