@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from tui.domain.errors import UsageError
+from tui.domain.errors import PapertuneError, UsageError
 from tui.engine.training.faults import not_finite, sentence
 
 
@@ -53,3 +53,17 @@ def test_a_fault_becomes_a_sentence_to_act_on(error: Exception, said: str, remed
     assert said in text
     assert remedy in text
     assert "\x1b" not in text
+
+
+def test_a_job_whose_gpu_is_gone_does_not_go_on_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch = pytest.importorskip("torch")
+    from tui.engine.training import model
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-1234")
+    with pytest.raises(PapertuneError, match=r"GPU-1234.*nvidia-smi"):
+        model.pick_device()
+    for none in ("", "-1"):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", none)
+        assert model.pick_device().type == "cpu"

@@ -13,6 +13,7 @@ import pytest
 from tui.domain.errors import NotFoundError
 from tui.domain.job import JobStatus
 from tui.engine.home import EngineHome
+from tui.engine.launchers.command import WorkerCommand
 from tui.engine.store.database import Database
 from tui.engine.store.jobs import JobStore, StoredJob
 from tui.engine.store.models import ModelStore
@@ -22,6 +23,7 @@ from tui.engine.training import worker
 
 pytestmark = pytest.mark.train
 NewJob = Callable[..., Path]
+COMMAND = WorkerCommand.of("", Path())
 
 
 def _stored(folder: Path, status: JobStatus) -> StoredJob:
@@ -70,8 +72,8 @@ def test_any_kept_checkpoint_of_an_ended_job_becomes_a_model(
     stored = _stored(home.job(job.name), JobStatus.CANCELLED)
     jobs.create(stored)
     step = kept(JobFolder(home.job(job.name)))[-1]
-    name = publish_checkpoint(home, jobs, models, stored, step)
-    assert publish_checkpoint(home, jobs, models, stored, step) == name
+    name = publish_checkpoint(home, jobs, models, stored, step, COMMAND)
+    assert publish_checkpoint(home, jobs, models, stored, step, COMMAND) == name
     assert name.startswith("ft:tiny:")
     card = json.loads((home.model(name) / "papertune.json").read_text())
     assert (card["id"], card["step"], card["job"]) == (name, step, stored.id)
@@ -81,5 +83,5 @@ def test_any_kept_checkpoint_of_an_ended_job_becomes_a_model(
     assert found is not None
     assert found.fine_tuned_model == name
     with pytest.raises(NotFoundError, match=str(step)):
-        publish_checkpoint(home, jobs, models, stored, 7)
+        publish_checkpoint(home, jobs, models, stored, 7, COMMAND)
     database.close()

@@ -12,6 +12,7 @@ from enum import Enum
 from typing import Protocol
 
 from tui.domain.errors import PapertuneError
+from tui.engine.launchers.command import WorkerCommand
 from tui.engine.supervisor.folder import JobFolder
 
 
@@ -69,6 +70,11 @@ class Launcher(Protocol):
     @property
     def name(self) -> str:
         """Its word in the settings, and in a job's `launch.json`."""
+        ...
+
+    @property
+    def command(self) -> WorkerCommand:
+        """What it starts."""
         ...
 
     @property

@@ -29,7 +29,7 @@ class ProcessLauncher:
     queues = False
 
     def __init__(self, command: WorkerCommand, gpus: int = 1) -> None:
-        self._command = command
+        self.command = command
         self._gpus = gpus
         self._lock = threading.Lock()
         self._children = dict[str, subprocess.Popen[bytes]]()
@@ -47,11 +47,11 @@ class ProcessLauncher:
 
     def warm_up_command(self) -> tuple[str, ...]:
         """One process measures for all."""
-        return self._command.single
+        return self.command.single
 
     def problem(self) -> str:
         """What the worker's Python lacks, if another one is set."""
-        return self._command.problem()
+        return self.command.problem()
 
     def room(self, taken: Collection[str]) -> Room:
         """Idle GPUs that no job of ours has, or the processor when there is no GPU at all."""
@@ -68,11 +68,11 @@ class ProcessLauncher:
         chosen = [device for device in launch.devices if device != CPU]
         try:
             child = process.launch(
-                self._command.local(len(chosen)),
+                self.command.local(len(chosen)),
                 folder.path,
                 folder.log,
                 max(1, self.threads // max(1, len(chosen))),
-                self._command.environment
+                self.command.environment
                 | ({"CUDA_VISIBLE_DEVICES": ",".join(chosen)} if chosen else {}),
             )
         except OSError as error:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header
+from starlette.responses import JSONResponse, Response
 
 from tui.domain.errors import MissingError, UsageError
 from tui.domain.job import JobStatus
@@ -68,9 +69,10 @@ def routes(engine: Engine) -> APIRouter:
         return {"data": [job.document() for job in jobs], "object": "list", "total": total}
 
     @router.get("/{job_id}")
-    async def get_job(job_id: str) -> dict[str, Any]:
+    async def get_job(job_id: str) -> Response:
         """One job with its events and checkpoints."""
-        return await detailed(engine, job_id)
+        # Polled a hundred times a second: what is plain JSON already is not walked through again.
+        return JSONResponse(await detailed(engine, job_id))
 
     @router.post("/{job_id}/start")
     async def start_job(job_id: str) -> dict[str, Any]:
@@ -173,7 +175,9 @@ def accepted(engine: Engine, body: JobIn, options: dict[str, Any]) -> StoredJob:
 
 
 def _trainable(engine: Engine, model: str) -> str:
-    if importlib.util.find_spec("torch") is None:
+    # In a Python of its own the worker brings its own torch, which is looked at before it starts.
+    borrowed = bool(engine.supervisor.launcher.command.paths)
+    if not borrowed and importlib.util.find_spec("torch") is None:
         raise refused(
             422,
             "This engine cannot train yet.",

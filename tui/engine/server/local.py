@@ -51,6 +51,7 @@ def routes(engine: Engine) -> APIRouter:
                 "queued": engine.jobs.count(queued),
             },
             "models": len(engine.library.models()),
+            "launcher": engine.supervisor.launcher.name,
             "uptime_seconds": round(time.monotonic() - engine.began, 1),
         }
 

@@ -49,7 +49,13 @@ def routes(engine: Engine) -> APIRouter:
         job = jobs.found(engine, job_id)
         if job.status.terminal:
             publishing = partial(
-                publish_checkpoint, engine.home, engine.jobs, engine.models, job, body.step
+                publish_checkpoint,
+                engine.home,
+                engine.jobs,
+                engine.models,
+                job,
+                body.step,
+                engine.supervisor.launcher.command,
             )
             async with one:
                 model = await in_background(publishing)

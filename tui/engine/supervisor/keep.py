@@ -9,9 +9,11 @@ from pathlib import Path
 
 from tui.domain.errors import ConflictError, NotFoundError, PapertuneError
 from tui.engine.home import EngineHome
+from tui.engine.launchers.command import WorkerCommand
 from tui.engine.store.jobs import JobStore, StoredJob
 from tui.engine.store.models import ModelStore
 from tui.engine.supervisor.folder import JobFolder
+from tui.engine.supervisor.process import open_environment
 from tui.engine.supervisor.publish import model_id, publish
 from tui.engine.supervisor.queue import handed_over
 from tui.engine.training.checkpoints import Checkpoints
@@ -41,18 +43,23 @@ def finish(job: StoredJob, folder: JobFolder, step: int | None) -> None:
 
 
 def publish_checkpoint(
-    home: EngineHome, jobs: JobStore, models: ModelStore, job: StoredJob, step: int
+    home: EngineHome,
+    jobs: JobStore,
+    models: ModelStore,
+    job: StoredJob,
+    step: int,
+    command: WorkerCommand,
 ) -> str:
     """Make a model of a kept checkpoint of a job that has ended; its id. Blocking.
 
-    The model is the job's from then on; one that it had before stays what it is. Done again it
-    changes nothing.
+    `command` is the worker's: its Python exports the adapter. The model is the job's from then on;
+    one that it had before stays what it is. Done again it changes nothing.
     """
     folder = JobFolder(home.job(job.id))
     _require(folder, step)
     name = model_id(job, step)
     exported = folder.path / f"adapter-{step}"
-    _export(folder.path, step, exported)
+    _export(folder.path, step, exported, command)
     publish(job, exported, home.model(name), step)
     models.add(name, job.id, job.model, int(time.time()))
     jobs.update(job.id, fine_tuned_model=name, modified_at=int(time.time()))
@@ -68,11 +75,13 @@ def _require(folder: JobFolder, step: int) -> None:
         )
 
 
-def _export(job: Path, step: int, destination: Path) -> None:
+def _export(job: Path, step: int, destination: Path, command: WorkerCommand) -> None:
     """In a process of its own: numpy and the adapter have no place in the server."""
+    python = command.python or sys.executable
     try:
         done = subprocess.run(
-            [sys.executable, "-m", "tui.engine.training.export", job, str(step), destination],
+            [python, "-m", "tui.engine.training.export", job, str(step), destination],
+            env=open_environment() | command.environment,
             capture_output=True,
             stdin=subprocess.DEVNULL,
             timeout=_EXPORT_SECONDS,

@@ -20,7 +20,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from tui.domain.errors import UsageError
+from tui.domain.errors import PapertuneError, UsageError
 from tui.engine.training.fused import fuse
 from tui.engine.training.ranks import Ranks
 from tui.formats.labels import Encoded
@@ -54,11 +54,24 @@ class Measured:
 def pick_device() -> torch.device:
     """A GPU when there is one (`CUDA_VISIBLE_DEVICES` is respected), else the CPU.
 
-    Of several, each process that torchrun started on a machine has its own.
+    Of several, each process that torchrun started on a machine has its own. Raises PapertuneError
+    when this job was given a GPU that is not there: on the processor it would take for ever.
     """
     if not torch.cuda.is_available():
+        given = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+        if torch.version.cuda is not None and given not in ("", "-1", "NoDevFiles"):
+            raise PapertuneError(
+                f"The GPU that this job was given ({visible(given)}) is gone or cannot be used.",
+                "Check it with nvidia-smi, then start the job again: it goes on from its last"
+                " checkpoint.",
+            )
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+
+
+def device_name(device: torch.device) -> str:
+    """`cpu`, or what the GPU is called."""
+    return str(torch.cuda.get_device_name(device)) if device.type == "cuda" else "cpu"
 
 
 def memory() -> dict[str, int]:

@@ -54,7 +54,8 @@ def train(
         for file in spec.validation
     ]
     steps = spec.steps or max(1, math.ceil(spec.epochs * len(rows.rows) / spec.batch_size))
-    report.say("Loading the model.", steps=steps, **_counts(rows))
+    name = lora.device_name(lora.pick_device())
+    report.say("Loading the model.", steps=steps, device=name, **_counts(rows))
     trainer, record, checkpoints = _build(
         spec, steps, rows, validation, tokenizer, folder, report, interrupted, ranks
     )

@@ -42,7 +42,7 @@ class SlurmLauncher:
     queues = True
 
     def __init__(self, command: WorkerCommand, slurm: Slurm) -> None:
-        self._command = command
+        self.command = command
         self._slurm = slurm
         self._commands = SlurmCommands(slurm.poll_seconds)
         self._pressed = dict[str, float]()
@@ -86,7 +86,7 @@ class SlurmLauncher:
             log=folder.log,
         )
         script = folder.path / "job.sh"
-        atomic.write_text(script, training_script(batch, self._slurm, self._command))
+        atomic.write_text(script, training_script(batch, self._slurm, self.command))
         atomic.write_text(folder.path / ATTEMPT, f"{launch.attempt}\n")
         note = folder.launched() | {"job": launch.job}
         folder.write_launch(note)
