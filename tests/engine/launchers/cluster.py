@@ -81,7 +81,7 @@ def missing(accounting: bool = False) -> list[str]:
     return [name for name in names if shutil.which(name, path=_PATH) is None]
 
 
-def until(condition: Callable[[], object], seconds: float = 60, why: str = "") -> None:
+def until(condition: Callable[[], object], seconds: float = 120, why: str = "") -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, why or "it never came true"
