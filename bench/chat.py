@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2 as httpx
+import psutil
 
 from tui.engine.chat.cores import cores
 from tui.engine.chat.llama import Llama
@@ -135,14 +136,33 @@ def transformers_rate(folder: Path, tokens: int, threads: int) -> float:
     return float((tokens - 1) / (spent[1] - spent[0]))
 
 
+async def alone(
+    library: ModelLibrary, voice: LocalVoice, llama: Llama, tokens: int
+) -> tuple[float, float]:
+    """Tokens written and prompt tokens read for each second of computing, whoever else computes."""
+    (child,) = llama.processes()
+    process = psutil.Process(child.pid)
+
+    async def spent(prompt: str, count: int) -> float:
+        before = process.cpu_times()
+        async for _ in voice.generate(BUNDLED, prompt, Sampling(max_tokens=count, temperature=0)):
+            pass
+        after = process.cpu_times()
+        return after.user + after.system - before.user - before.system
+
+    short, *long = [*prompts(1, 20), *prompts(4, 600)[1:]]
+    await spent(short, 2)
+    written = (tokens - 1) / (await spent(short, tokens) - await spent(short, 1))
+    lengths = [len(library.tokenizer(BUNDLED).encode(prompt)) for prompt in long]
+    read = [length / await spent(prompt, 1) for prompt, length in zip(long, lengths, strict=True)]
+    return written, statistics.median(read)
+
+
 async def compare(options: argparse.Namespace) -> None:
     library = ModelLibrary(options.models, EngineHome(Path(tempfile.mkdtemp())))
     weights = library.served(BUNDLED).weights
-    voice = LocalVoice(
-        library,
-        Path(tempfile.mkdtemp()),
-        Llama(Path(tempfile.mkdtemp()), threads=options.threads),
-    )
+    llama = Llama(Path(tempfile.mkdtemp()), threads=options.threads)
+    voice = LocalVoice(library, Path(tempfile.mkdtemp()), llama)
     found: dict[str, list[tuple[float, float]]] = {"ours": [], "theirs": [], "theirs passive": []}
     with (
         started(weights, options.threads, passive=False) as plain,
@@ -163,7 +183,9 @@ async def compare(options: argparse.Namespace) -> None:
                     result = await measure(prompt, options.tokens)
                     if number:  # the first round warms up
                         found[name].append(result)
+        per_second, read = await alone(library, voice, llama, options.tokens)
     await voice.close()
+    print(f"ours            {per_second:.0f} tokens a CPU-second; prompts {read:.0f} a CPU-second")
     middle = {
         name: tuple(statistics.median(column) for column in zip(*rows, strict=True))
         for name, rows in found.items()
