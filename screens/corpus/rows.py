@@ -41,7 +41,7 @@ class PaperRows:
 
     def count(self) -> int:
         """How many there are."""
-        return self._corpus.totals().papers if self._ids is None else len(self._ids)
+        return self._corpus.count() if self._ids is None else len(self._ids)
 
     def rows(self, offset: int, limit: int) -> Sequence[Row]:
         """Rows of papers."""

@@ -130,7 +130,7 @@ class CorpusScreen(PaperActions):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="search")
     def _search(self, wanted: Wanted) -> None:
-        total = self.corpus.totals().papers
+        total = self.corpus.count()
         source: RowSource
         if wanted.as_passages:
             hits = self.corpus.search(wanted.query, limit=MOST_PASSAGES)

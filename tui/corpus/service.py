@@ -113,7 +113,7 @@ class Corpus(Reading):
         """How many papers `papers` would list."""
         if query_text.strip():
             return len(self._matching(query_text))
-        return self.totals().papers
+        return int(self._db().execute("SELECT count(*) FROM paper").fetchone()[0])
 
     def facets(self, query_text: str = "") -> dict[str, list[tuple[str, int]]]:
         """How many of the papers that match have each `year`, `author`, `tag`, `venue`, `problem`.

@@ -215,7 +215,7 @@ class Guide:
 
     def _done(self, step: StepId, plan: Plan, job: Job | None) -> bool:
         if step is StepId.PAPERS:
-            return self._corpus.totals().papers > 0
+            return self._corpus.count() > 0
         if step in (StepId.COMPOSE, StepId.SPLIT, StepId.CHECK, StepId.FREEZE):
             return self._prepared(step, plan)
         if step is StepId.TRAIN or job is None:

@@ -50,6 +50,8 @@ CREATE TABLE library_state (
 
 CREATE INDEX file_by_trouble ON file (status) WHERE status IN ('failed', 'partly', 'missing');
 CREATE INDEX paper_by_added ON paper (added_at DESC, id);
+-- Counted whenever the size of the library is told, without reading the texts.
+CREATE INDEX paper_by_pages ON paper (pages);
 CREATE INDEX paper_by_text ON paper (text_sha256) WHERE text_sha256 != '';
 CREATE INDEX author_by_name ON author (name);
 CREATE INDEX tag_by_name ON tag (name);
