@@ -14,6 +14,7 @@ from pathlib import Path
 from tui.domain.errors import PapertuneError
 from tui.engine.launchers.command import MODULE, WorkerCommand
 from tui.engine.settings import Slurm
+from tui.text import visible
 
 ATTEMPT = "attempt"
 # Stands in a chat worker's options for the address of the node that it will run on.
@@ -69,9 +70,10 @@ def training_script(batch: Batch, slurm: Slurm, command: WorkerCommand) -> str:
             "export MASTER_ADDR MASTER_PORT",
             "# One agent per node, which starts a worker for each of its GPUs.",
             f"srun --ntasks-per-node=1 --cpus-per-task={slurm.cpus} --kill-on-bad-exit=1 \\",
-            "  bash -c 'exec "
-            f'{torchrun} --nnodes="$SLURM_JOB_NUM_NODES" --node-rank="$SLURM_NODEID" '
-            f'--master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" -m {MODULE} "$0"\' "$job"',
+            "  bash -c '"
+            'exec "$@" --nnodes="$SLURM_JOB_NUM_NODES" --node-rank="$SLURM_NODEID" '
+            f'--master-addr="$MASTER_ADDR" --master-port="$MASTER_PORT" -m {MODULE} "$0"\' \\',
+            f'  "$job" {torchrun}',
             "",
         ]
     )
@@ -116,7 +118,7 @@ def _head(batch: Batch, slurm: Slurm, nodes: int) -> list[str]:
     }
     return [
         "#!/bin/bash",
-        f"# {batch.title}",
+        f"# {visible(batch.title)}",
         "# Written by papertune's engine and submitted with: sbatch --parsable",
         *(f"#SBATCH --{name}={value}" for name, value in options.items() if value),
         *(f"#SBATCH {directive}" for directive in slurm.directives),
