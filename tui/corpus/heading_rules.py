@@ -24,7 +24,8 @@ _STATEMENT = re.compile(
     r"assumption|observation|property|fact|case|step|note|key\s?words?|index terms|exercise|"
     r"question|hypothesis|algorithm|additional files?|supplementary (?:fig|tab|file)\w*|"
     r"how to cite|grant info\w*|first published|cite this|dear|fig|figure|table|input|output|"
-    r"abbreviations|e-?mail|doi|citation|correspond\w+|received|accepted|published|editor|copyright|highlights)\b",
+    r"abbreviations|open(?: access)?$|e-?mail|doi|citation|correspond\w+|received|accepted|"
+    r"published|editor|copyright|highlights)\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]{3,}")

@@ -195,7 +195,7 @@ class _Builder:
             return False
         # The first label comes right under the abstract's heading; the others are set like it.
         first = not self._run and bool(self.blocks) and self.blocks[-1].kind is BlockKind.HEADING
-        if line.run_in or line.size < above.size - 0.3 or (first and line.size <= above.size):
+        if line.run_in or (first and line.size <= above.size):
             self._labels = self._labels or style_of(line)
             return True
         return style_of(line) == self._labels

@@ -165,15 +165,14 @@ def _abstract(blocks: Sequence[Block]) -> str:
             found.append(block.text)
     if found:
         return "\n\n".join(found)
-    # Some journals give it no heading: it is the longest text before any.
-    before: list[str] = []
+    # Some journals give it no heading: it is the first text before any.
     for block in blocks[:16]:
         if block.kind is BlockKind.HEADING and block.text:
             break
         prose = block.kind is BlockKind.PARAGRAPH and 250 <= len(block.text) <= 4000
         if prose and not (_NOT_ABSTRACT.match(block.text) or _ADDRESSES.search(block.text)):
-            before.append(block.text)
-    return max(before, key=len, default="")
+            return block.text
+    return ""
 
 
 def _title_lines(
@@ -206,7 +205,7 @@ def _title_lines(
             points -= 0.8
         if any(author_names(line.text) for line in lines[end : end + 2]):
             points += 0.25
-        if len(words) <= 8 and author_names(text):
+        if len(words) <= 20 and author_names(text):
             points -= 0.4
         if points > score:
             best, score = (begin, end), points
@@ -226,7 +225,25 @@ def _groups(lines: Sequence[Line]) -> list[tuple[int, int]]:
                 groups[-1] = (groups[-1][0], index + 1)
                 continue
         groups.append((index, index + 1))
-    return groups
+    found = []
+    for start, end in groups:
+        begin = start
+        # The kind of article may be set like its title, right above it.
+        while begin < end - 1 and _NOT_TITLE.search(lines[begin].text):
+            begin += 1
+        found.append((begin, _without_names(lines, begin, end)))
+    return found
+
+
+def _without_names(lines: Sequence[Line], begin: int, end: int) -> int:
+    """The end of a group without the authors, who may be set like the title."""
+    while (
+        end - begin > 1
+        and re.match(r"\d?[^\W\d_]", lines[end - 1].text)
+        and ("," in lines[end - 1].text and author_names(lines[end - 1].text))
+    ):
+        end -= 1
+    return end
 
 
 def _end_of_front(lines: Sequence[Line], start: int) -> int:

@@ -53,6 +53,7 @@ def author_names(text: str) -> list[str]:
     """The names in a line of them; empty where it is no such line."""
     text = re.sub(r"\S*@\S*|\{[^}]*\}|https?:\S*", " ", text)
     text = re.sub(r"^\s*(?:by|authors?:)\s+", "", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<=[a-z])i?ID\b", " ", text)  # the mark of an ORCID
     text = _TITLES.sub(" ", text.replace("‑", "-").replace("‐", "-"))
     text = _LETTERS.sub(",", _MARKERS.sub(",", text))
     text = _GLUED.sub(" ", text)
