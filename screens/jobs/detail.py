@@ -21,6 +21,9 @@ from tui.mistral import LocalJob, Progress
 from tui.text import shorten
 from widgets.loss_plot import LossPlot
 
+# On a screen of 24 lines the curves need the room more than what happened.
+_LOW = 26
+
 
 @dataclass(frozen=True, slots=True)
 class JobView:
@@ -149,7 +152,7 @@ class JobDetail(Vertical):
     def _info(self, view: JobView) -> Content:
         key = self._key_for("jobs.info")
         names = [f"[{name}]" if name == self.pane else name for name in PANES]
-        room = self.size.height if self.pane == "log" else 7
+        room = self.size.height if self.pane == "log" else 7 if self.size.height > _LOW else 3
         lines = lines_of(self.pane, view.job, view.extra, view.dataset, max(3, room))
         return Content("\n".join((f"{key}: {'  '.join(names)}", *lines)))
 

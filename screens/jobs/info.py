@@ -66,6 +66,7 @@ def settings(job: Job, extra: LocalJob | None, dataset: str) -> list[str]:
         ", ".join(f"{name.replace('_', ' ')} {shorten(str(v), 30)}" for name, v in options.items()),
         f"{job.model} ← {dataset or 'a dataset made elsewhere'}"
         + (f" ← {papers} papers" if papers else ""),
-        f"job {job.id} at {job.endpoint}",
+        f"job {job.id} at {job.endpoint}"
+        + (f", launched as {extra.launcher}" if extra and extra.launcher else ""),
     ]
     return [shorten(line, 240) for line in lines if line]

@@ -111,9 +111,8 @@ def about_transfer(points: Sequence[LossPoint], transfer: str | None) -> str:
     if len(series) < 2 or series[-1] <= min(series) * (1 + _RISE_SHARE):
         return ""
     return (
-        f"Transfer loss has risen ({min(series):.2f} to {series[-1]:.2f}). That is usual while "
-        "facts are learnt and no alarm: these papers were never trained on; retrieval answers "
-        "there."
+        f"Transfer loss rises ({min(series):.2f} to {series[-1]:.2f}): usual while facts are "
+        "learnt and no alarm, for these papers were never trained on."
     )
 
 

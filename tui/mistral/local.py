@@ -160,6 +160,7 @@ def parse_local_job(raw: dict[str, Any]) -> LocalJob:
         lineage=parse_lineage(raw.get("lineage")),
         status=str(raw.get("status") or ""),
         memory=_memory(raw.get("memory")),
+        launcher=str(raw.get("launcher") or ""),
         kept=tuple(sorted(int(step) for item in items(raw.get("kept")) if (step := number(item)))),
     )
 

@@ -82,7 +82,7 @@ class LocalJob:
 
     `status` and `modified_at` are those of the API's document, so that it need not be asked for as
     often. `memory` is what the worker has of its device and how much there is, in bytes; `kept` are
-    the steps whose checkpoints can still become the model.
+    the steps whose checkpoints can still become the model, `launcher` what the worker runs under.
     """
 
     points: tuple[LossPoint, ...] = ()
@@ -96,6 +96,7 @@ class LocalJob:
     status: str = ""
     memory: tuple[int, int] | None = None
     kept: tuple[int, ...] = ()
+    launcher: str = ""
 
 
 @dataclass(frozen=True, slots=True)
