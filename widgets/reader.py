@@ -37,12 +37,7 @@ class Reader(ScrollView, can_focus=True):
 
     BINDINGS = bindings("reader")
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "reader--heading",
-        "reader--mark",
-        "reader--hit",
-        "reader--here",
-        "reader--page",
-        "reader--chosen",
+        f"reader--{part}" for part in ("heading", "mark", "hit", "here", "page", "chosen")
     }
     DEFAULT_CSS = """
     Reader {
@@ -334,6 +329,10 @@ class Reader(ScrollView, can_focus=True):
             self.go_to(self._hits[self._hit][0])
         self.refresh()
         return len(self._hits)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Keys that go from hit to hit are the screen's while nothing was found."""
+        return bool(self._hits) if action in ("next", "previous") else True
 
     def action_next(self) -> None:
         """Next place found."""

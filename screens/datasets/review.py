@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
 from screens.base import BaseScreen
-from screens.datasets.queue import ReviewQueue, keep_place, recall_place
-from screens.datasets.words import editable, edited
-from tui.domain.errors import NotFoundError, PapertuneError, UsageError
-from tui.domain.example import Example, Status
-from tui.domain.paper import Passage
+from screens.datasets import editing, sources
+from screens.datasets.choosing import ask_filter
+from screens.datasets.queue import Filter, Place, ReviewQueue, keep_place, recall_place
+from screens.datasets.why import Why
+from tui.domain.errors import PapertuneError
+from tui.domain.example import Example, Form, Kind, Status
 from tui.keymap import bindings
-from widgets.reader import Document
+from widgets.dialogs import Prompt
 from widgets.reader_pane import ReaderPane
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ if TYPE_CHECKING:
 
 
 class ReviewScreen(BaseScreen[None]):
-    """Shows one example after the other; each decision is on disk before the next is drawn."""
+    """Shows one example after the other; each decision is on disk before the next is drawn.
+
+    Without `passing` it goes on where this person was; with `only` it shows these examples.
+    `reason` is what a decision here is given where the person names none.
+    """
 
     NAME = "Datasets"
     ABOUT = "Read the example beside its source and decide. A decision is on disk at once."
@@ -44,22 +49,31 @@ class ReviewScreen(BaseScreen[None]):
         name: str,
         workspace: Path,
         *,
-        everything: bool = False,
+        passing: Filter | None = None,
+        only: Sequence[str] | None = None,
+        at: str = "",
+        reason: str = "",
     ) -> None:
         super().__init__()
+        self._datasets = datasets
         self._corpus = corpus
         self._workspace = workspace
-        self.queue = ReviewQueue(datasets, name, everything)
+        self._at = at
+        self._reason = reason
+        self._kept = passing is None and only is None
+        self._pending = False
+        self.queue = ReviewQueue(datasets, name, passing or Filter(), only)
 
     def compose_body(self) -> ComposeResult:
         """Example and source: side by side, or one above the other where it is narrow."""
         with Horizontal(id="review"):
-            with VerticalScroll(id="example", can_focus=False):
+            with VerticalScroll(id="example"):
                 yield Static(id="meta")
                 yield Static(id="question")
                 yield Static(id="answer")
                 yield Static(id="quote")
             yield ReaderPane("This example names no source.", id="source")
+        yield Why()
 
     def on_mount(self) -> None:
         """Go to where this person was."""
@@ -67,81 +81,194 @@ class ReviewScreen(BaseScreen[None]):
 
     @work(exit_on_error=False)
     async def _begin(self) -> None:
-        place = 0
-        if not self.queue.everything:
+        place = Place(example=self._at)
+        if self._kept:
             place = await asyncio.to_thread(recall_place, self._workspace, self.queue.name)
-        await self._do(lambda: self.queue.start(place))
+            self.queue.filter = place.filter
+        await self._do(lambda: self.queue.start(place.example, place.position))
 
     def on_unmount(self) -> None:
         """Keep the place."""
-        if not self.queue.everything:
-            keep_place(self._workspace, self.queue.name, self.queue.passed)
+        self._keep_place()
+
+    def _keep_place(self) -> None:
+        if self._kept:
+            queue = self.queue
+            here = Place()
+            if queue.current is not None and (queue.position or queue.filter != Filter()):
+                here = Place(queue.filter, queue.current.id, queue.position)
+            keep_place(self._workspace, queue.name, here)
 
     # Every action waits for its write, so keys typed ahead are decided in order and none on an
     # example that was not drawn yet.
 
-    async def _do(self, step: Callable[[], None]) -> None:
+    async def _do(self, step: Callable[[], None]) -> bool:
         try:
             await asyncio.to_thread(step)
         except PapertuneError as error:
             self.app.report(error)
-        else:
-            await self._draw()
+            return False
+        await self._draw()
+        return True
 
     async def action_accept(self) -> None:
         """Accept."""
-        await self._do(lambda: self.queue.decide(Status.ACCEPTED))
+        await self._settle()
+        await self._do(lambda: self.queue.decide(Status.ACCEPTED, self._reason))
 
     async def action_reject(self) -> None:
-        """Reject."""
-        await self._do(lambda: self.queue.decide(Status.REJECTED))
+        """Reject as soon as a reason's key, or any other, has followed."""
+        await self._settle()
+        if self.queue.current is None:
+            return
+        self._pending = True
+        why = self.query_one(Why)
+        self.set_focus(why)
+        self.say(why.words("This is"))
+
+    @on(Why.Given)
+    async def _given(self, event: Why.Given) -> None:
+        event.stop()
+        if event.reason is None:
+            self._pending = False
+            self._to_text()
+            self._say_where()
+        else:
+            await self._settle(event.reason)
+
+    async def _settle(self, reason: str = "") -> None:
+        """Reject what awaits its reason, with this one or none."""
+        if self._pending:
+            self._pending = False
+            self._to_text()
+            await self._do(lambda: self.queue.decide(Status.REJECTED, self._reason or reason))
+
+    def _to_text(self) -> None:
+        self.set_focus(self.query_one(ReaderPane).reader)
+
+    async def action_repeat(self) -> None:
+        """Decide as the last time."""
+        await self._settle()
+        await self._do(self.queue.repeat)
 
     async def action_skip(self) -> None:
         """Leave it for later."""
+        await self._settle()
         await self._do(self.queue.skip)
+        await asyncio.to_thread(self._keep_place)
+
+    async def action_previous(self) -> None:
+        """The example before."""
+        await self._settle()
+        await self._do(self.queue.back)
 
     async def action_undo(self) -> None:
         """Take back the last decision."""
         await self._do(self.queue.undo)
 
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_note(self) -> None:
+        """Write a note."""
+        await self._settle()
+        if (example := self.queue.current) is None:
+            return
+        text = await self.app.push_screen_wait(Prompt("Note", value=example.note))
+        if text is not None and text.strip() != example.note:
+            await self._do(lambda: self.queue.note(text.strip()))
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_edit(self) -> None:
-        """Edit in the user's editor."""
-        example = self.queue.current
-        if example is None or (text := self.app.edit_text(editable(example))) is None:
+        """Edit beside the passage."""
+        await self._settle()
+        if (example := self.queue.current) is None:
             return
-        try:
-            changed = edited(example, text)
-        except ValueError as error:
-            self.app.report(UsageError(f"Nothing was changed: {error}."))
-            return
+        document, _ = await asyncio.to_thread(sources.source, self._corpus, example)
+        changed = await editing.in_form(self.app, example, document)
         if changed is not None:
             await self._do(lambda: self.queue.edit(**changed))
+
+    async def action_editor(self) -> None:
+        """Edit in the user's editor."""
+        await self._settle()
+        if (example := self.queue.current) is None:
+            return
+        changed = editing.in_editor(self.app, example)
+        if changed is not None:
+            await self._do(lambda: self.queue.edit(**changed))
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_filter(self) -> None:
+        """Keep to some examples."""
+        await self._settle()
+        queue = self.queue
+        if queue.only is not None:
+            self.app.flash("These examples were chosen one by one; go back to filter all.")
+            return
+        wanted = await ask_filter(self.app, self._datasets, self._corpus, queue.name, queue.filter)
+        if wanted is not None:
+            queue.filter = wanted
+            await self._do(queue.start)
+            await asyncio.to_thread(self._keep_place)
+
+    async def action_list(self) -> None:
+        """The same examples as a list."""
+        from screens.datasets.examples import ExamplesScreen
+
+        await self._settle()
+        at = self.queue.current.id if self.queue.current else ""
+        screen = ExamplesScreen(
+            self._datasets,
+            self._corpus,
+            self.queue.name,
+            self._workspace,
+            passing=self.queue.filter,
+            at=at,
+        )
+        self.app.push_screen(screen, lambda _: self._again())
+
+    @work(exclusive=True, exit_on_error=False, group="again")
+    async def _again(self) -> None:
+        """Take in what was decided in the list."""
+        at = self.queue.current.id if self.queue.current else ""
+        place = self.queue.position
+        await self._do(lambda: self.queue.start(at, place))
 
     async def action_copy(self) -> None:
         """Copy question and answer."""
         if example := self.queue.current:
-            await self.app.copy(f"{example.question}\n{example.answer}".strip(), "the example")
+            await self.app.copy("\n".join(sources.told(example)).strip(), "the example")
 
-    def action_back(self) -> None:
-        """Back to the datasets."""
+    async def action_back(self) -> None:
+        """Back; an example that awaits its reason is rejected without one."""
+        await self._settle()
         self.dismiss()
 
     # Drawing
 
+    def _say_where(self) -> None:
+        queue = self.queue
+        drafts = queue.filter == Filter() and queue.only is None
+        what = "drafts left" if drafts else "left"
+        words = [f"{queue.name}: {queue.left:,} {what}", f"{queue.decided:,} decided"]
+        if not drafts and queue.only is None:
+            words.insert(1, queue.filter.words)
+        self.say(" · ".join(words))
+
     async def _draw(self) -> None:
         example = self.queue.current
-        what = "examples" if self.queue.everything else "drafts left"
-        self.say(f"{self.queue.name}: {self.queue.left:,} {what} · {self.queue.decided:,} decided")
+        self._say_where()
         if example is None:
             self._draw_words("", "Nothing is left to review.", "", "")
             keys = f"{self.app.key_for('review.back')} goes back"
-            self.query_one(ReaderPane).clear(f"{keys}, {self.app.key_for('review.undo')} undoes.")
+            if self.queue.left:
+                keys += f", {self.app.key_for('review.skip')} shows the {self.queue.left:,} skipped"
+            undo = f"{self.app.key_for('review.undo')} undoes."
+            self.query_one(ReaderPane).clear(f"{keys}, {undo}")
             return
-        role = f" · {example.role}" if example.role else ""
-        meta = f"{example.kind} · {example.status}{role} · by {example.author or 'unknown'}"
+        question, answer = sources.told(example)
         quote = f"“{example.quote}”" if example.quote else ""
         mark = "" if not quote else "quote found in the source" if example.verified else "not found"
-        self._draw_words(meta, example.question, example.answer, f"{quote}\n{mark}".strip())
+        self._draw_words(_meta(example), question, answer, f"{quote}\n{mark}".strip())
         await self._draw_source(example)
 
     def _draw_words(self, meta: str, question: str, answer: str, quote: str) -> None:
@@ -154,19 +281,23 @@ class ReviewScreen(BaseScreen[None]):
 
     async def _draw_source(self, example: Example) -> None:
         pane = self.query_one(ReaderPane)
-        passage = await asyncio.to_thread(self._passage, example)
-        if passage is None:
+        document, byline = await asyncio.to_thread(sources.source, self._corpus, example)
+        if document.text:
+            pane.show(example.paper, byline, document)
+        else:
             pane.clear()
-            return
-        start = passage.text.find(example.quote) if example.quote else -1
-        marks = ((start, start + len(example.quote)),) if start >= 0 else ()
-        page = f"p. {passage.page}" if passage.page else ""
-        pane.show(example.paper, [page, passage.section], Document(passage.text, marks=marks))
 
-    def _passage(self, example: Example) -> Passage | None:
-        if not example.passages:
-            return None
-        try:
-            return self._corpus.passage(example.passages[0])
-        except NotFoundError:
-            return None  # the paper has left the corpus since: the example stays
+
+def _meta(example: Example) -> str:
+    parts: list[str] = [example.kind, example.status]
+    if example.reason:
+        parts[-1] += f" ({example.reason})"
+    if example.role:
+        parts.append(example.role)
+    if example.question_type:
+        parts.append(f"asks for {example.question_type}")
+    if example.form is Form.TEXT and example.kind is not Kind.FULL_TEXT:
+        parts.append("plain text")
+    parts.append(f"by {example.author or 'unknown'}")
+    words = " · ".join(parts)
+    return f"{words}\nnote: {example.note}" if example.note else words

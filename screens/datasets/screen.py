@@ -17,6 +17,8 @@ from textual.widgets import Static
 
 from screens.base import BaseScreen
 from screens.datasets import words
+from screens.datasets.disagreements import DisagreementsScreen
+from screens.datasets.examples import ExamplesScreen
 from screens.datasets.report import ReportScreen
 from screens.datasets.review import ReviewScreen
 from tui.domain.errors import PapertuneError
@@ -222,17 +224,20 @@ class DatasetsScreen(BaseScreen[None]):
     def _opened(self, event: VirtualList.Opened) -> None:
         """Look at everything in the dataset."""
         event.stop()
-        self._review(event.row.key, everything=True)
+        self.app.push_screen(
+            ExamplesScreen(self.datasets, self.corpus, event.row.key, self.workspace)
+        )
 
     def action_review(self) -> None:
         """Review the drafts."""
-        if self.current:
-            self._review(self.current, everything=False)
+        if name := self.current:
+            self.app.push_screen(ReviewScreen(self.datasets, self.corpus, name, self.workspace))
 
-    def _review(self, name: str, *, everything: bool) -> None:
-        self.app.push_screen(
-            ReviewScreen(self.datasets, self.corpus, name, self.workspace, everything=everything)
-        )
+    def action_disagreements(self) -> None:
+        """Where reviewers disagree."""
+        if name := self.current:
+            screen = DisagreementsScreen(self.datasets, self.corpus, name, self.workspace)
+            self.app.push_screen(screen)
 
     # Splitting, checking, freezing
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from tui.domain.example import CheckReport, DatasetSummary, Example, Form, Version
+from tui.domain.example import CheckReport, DatasetSummary, Example, Version
 from widgets.reader import Document, Heading
 from widgets.rows import Column, Row
 
@@ -171,9 +171,17 @@ def _document(lines: list[str], titles: list[str]) -> Document:
 
 def editable(example: Example) -> str:
     """An example as a person edits it."""
-    if example.form is Form.TEXT:
+    question, answer = told_plainly(example)
+    if not question:
         return example.text
-    return f"{_QUESTION}{example.question}\n{_ANSWER}{example.answer}\n"
+    return f"{_QUESTION}{question}\n{_ANSWER}{answer}\n"
+
+
+def told_plainly(example: Example) -> tuple[str, str]:
+    """The bare question and its answer; two blanks for plain text."""
+    from tui.datasets.content import question_and_answer
+
+    return question_and_answer(example)
 
 
 def edited(example: Example, text: str) -> dict[str, str | None] | None:
@@ -181,7 +189,8 @@ def edited(example: Example, text: str) -> dict[str, str | None] | None:
 
     Raises ValueError when the two headings are not both there.
     """
-    if example.form is Form.TEXT:
+    old_question, old_answer = told_plainly(example)
+    if not old_question:
         text = text.strip("\n")
         same = text == example.text.strip("\n")
         return None if same else {"question": None, "answer": None, "text": text}
@@ -190,6 +199,6 @@ def edited(example: Example, text: str) -> dict[str, str | None] | None:
         raise ValueError("the headings “# Question” and “# Answer” are needed")
     question = head.lstrip().removeprefix(_QUESTION.strip()).strip()
     answer = answer.strip()
-    if (question, answer) == (example.question.strip(), example.answer.strip()):
+    if (question, answer) == (old_question.strip(), old_answer.strip()):
         return None
     return {"question": question, "answer": answer, "text": None}

@@ -107,9 +107,9 @@ async def test_a_decision_is_stored_before_the_next_example_is_shown(
     stored_when_shown: list[int] = []
     original = ReviewQueue._show
 
-    def show(self: ReviewQueue) -> None:
+    def show(self: ReviewQueue, *, passing: bool = True) -> None:
         stored_when_shown.append(statuses(services).get("accepted", 0))
-        original(self)
+        original(self, passing=passing)
 
     monkeypatch.setattr(ReviewQueue, "_show", show)
     app = make_app()
@@ -135,7 +135,7 @@ async def test_undo_brings_the_decided_example_back(make_app: Make, services: Se
     async with app.run_test(size=(80, 24)) as pilot:
         screen = await to_review(pilot)
         first = screen.queue.current
-        await pilot.press("r")
+        await pilot.press("r", "enter")
         await until(pilot, lambda: screen.queue.current != first)
         await pilot.press("u")
         await until(pilot, lambda: screen.queue.current == first)
@@ -157,7 +157,7 @@ async def test_an_example_is_edited_in_the_users_editor(
             return text.replace(example.answer, "Nobody knows.")
 
         monkeypatch.setattr(app, "edit_text", edited)
-        await pilot.press("e")
+        await pilot.press("E")
         await until(pilot, lambda: services.datasets.example(example.id).answer == "Nobody knows.")
         assert screen.queue.current is not None and screen.queue.current.id == example.id
 

@@ -94,7 +94,11 @@ ACTIONS = (
         hides=("corpus.filter",),
     ),
     Action(
-        "reader.next", "n", "Next hit", "Next place found", hides=("chat.new", "evaluation.run")
+        "reader.next",
+        "n",
+        "Next hit",
+        "Next place found",
+        hides=("chat.new", "evaluation.run", "review.note"),
     ),
     Action("reader.previous", "N", "Previous hit", "Previous place found"),
     Action("reader.next-section", "]", "Section", "Next section"),

@@ -26,6 +26,9 @@ from tui.storage.workspace import Workspace
 ACTIONS = {Status.ACCEPTED: "accept", Status.REJECTED: "reject", Status.DRAFT: "draft"}
 _STATUSES = {action: status for status, action in ACTIONS.items()}
 _KNOWN = frozenset({*_STATUSES, "edit", "note", "undo"})
+SETTLED = "settled"
+"""The reason of a verdict that ends a disagreement: those before it do not count in it any more."""
+
 _COLUMNS = "d.id, d.person, d.at, d.action, d.value"
 _STANDS = "d.action != 'undo' AND NOT EXISTS (SELECT 1 FROM decision u WHERE u.undoes = d.id)"
 
@@ -178,17 +181,23 @@ class Reviews:
         ]
 
     def disagreements(self, dataset: str) -> list[Disagreement]:
-        """Examples that one person accepts and another rejects, by their last standing words."""
+        """Examples that one person accepts and another rejects, by their last standing words.
+
+        A verdict with the reason `SETTLED` ends what stood before it.
+        """
         self.merge()
         rows = self._workspace.connection().execute(
-            "SELECT example, person, action FROM decided JOIN decision d ON d.id = decision "
+            "SELECT example, person, action, value FROM decided JOIN decision d ON d.id = decision "
             f"WHERE dataset = ? AND action IN ('accept', 'reject') AND {_STANDS} "
             "ORDER BY at, person, d.id",
             (dataset,),
         )
         verdicts: dict[str, dict[str, Status]] = {}
         for row in rows:
-            verdicts.setdefault(row["example"], {})[row["person"]] = _STATUSES[row["action"]]
+            by = verdicts.setdefault(row["example"], {})
+            if row["value"] == SETTLED:
+                by.clear()
+            by[row["person"]] = _STATUSES[row["action"]]
         return [
             Disagreement(example, by)
             for example, by in sorted(verdicts.items())

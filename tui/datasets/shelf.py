@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 
 from tui.datasets import frozen
@@ -117,6 +118,29 @@ class Shelf:
         return self._store.count(
             name, kind=kind, status=status, role=role, paper=paper, reason=reason, author=author
         )
+
+    def ids(
+        self,
+        name: str,
+        *,
+        kind: Kind | None = None,
+        status: Status | None = None,
+        role: Role | None = None,
+        paper: str | None = None,
+        reason: str | None = None,
+        author: str | None = None,
+    ) -> builtins.list[str]:
+        """The ids of the examples that `examples` would give, to be read a few at a time."""
+        self._store.require(name)
+        self._reviews.merge()
+        return self._store.ids(
+            name, kind=kind, status=status, role=role, paper=paper, reason=reason, author=author
+        )
+
+    def some(self, name: str, ids: Sequence[str]) -> builtins.list[Example]:
+        """The examples of these ids, in their order; raises NotFoundError for one that is gone."""
+        self._reviews.merge()
+        return self._store.get(ids, name)
 
     def example(self, example_id: str) -> Example:
         """One example by its id or the beginning of it; raises NotFoundError."""
