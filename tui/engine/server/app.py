@@ -44,6 +44,8 @@ def build(engine: Engine, token: str, hosts: Collection[str] | None) -> Guard:
         version=importlib.metadata.version("papertune"),
         description="Mistral's files, fine-tuning, models and chat routes on this machine.",
         lifespan=lifespan,
+        # An address is a route's or nobody's: a redirect would lose a client's token or body.
+        redirect_slashes=False,
     )
     errors.install(app)
     for module in (files, jobs, models, chat, embeddings, local_jobs, local, unavailable):
