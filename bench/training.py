@@ -189,12 +189,11 @@ def _bare(job: Path, steps: int) -> dict[str, float]:
     times: list[float] = []
     processor: list[float] = []
     tokens: list[int] = []
-    computed = 0
+    computed: list[int] = []
 
     def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        nonlocal computed
         width = max(len(row["input_ids"]) for row in batch)
-        computed += width * len(batch)
+        computed.append(width * len(batch))
         tokens.append(sum(len(row["input_ids"]) for row in batch))
 
         def padded(name: str, pad: int) -> torch.Tensor:
@@ -240,7 +239,9 @@ def _bare(job: Path, steps: int) -> dict[str, float]:
         callbacks=[Stamp()],
     )
     trainer.train()
-    return _measured(times, processor, tokens[: len(times)], computed)
+    # the loader is a batch ahead of the steps
+    done = len(times)
+    return _measured(times, processor, tokens[:done], sum(computed[:done]))
 
 
 def _summary(results: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
