@@ -230,12 +230,15 @@ class PapertuneApp(ShellApp):
         }
 
     def _corpus(self) -> Screen[Any]:
-        from screens.corpus import CorpusScreen
+        from screens.corpus import CorpusScreen, CorpusServices
 
         return CorpusScreen(
-            lambda: self._services.corpus,
-            lambda: self._services.datasets,
-            lambda: self._services.ocr,
+            CorpusServices(
+                lambda: self._services.corpus,
+                lambda: self._services.datasets,
+                lambda: self._services.ocr,
+                lambda: self._services.fetcher,
+            )
         )
 
     def _datasets(self) -> Screen[Any]:

@@ -3,43 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from textual import work
 
 from screens.base import BaseScreen
 from screens.corpus.rows import citation
+from screens.corpus.services import CorpusServices
 from tui.domain.paper import Paper
 from widgets.reader_pane import ReaderPane
 from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
     from tui.corpus import Corpus
-    from tui.corpus.ocr import Ocr
-    from tui.datasets import Datasets
 
 
 class PaperActions(BaseScreen[None]):
     """The half of the corpus screen that acts on the papers chosen."""
 
-    def __init__(
-        self,
-        corpus: Callable[[], Corpus],
-        datasets: Callable[[], Datasets],
-        ocr: Callable[[], Ocr],
-    ) -> None:
-        """The services are asked for in workers: importing them takes longer than a first frame."""
+    def __init__(self, services: CorpusServices) -> None:
         super().__init__()
-        self._open_corpus = corpus
-        self.datasets = datasets
-        self._ocr = ocr
+        self.services = services
         self.paper: Paper | None = None
 
     @property
     def corpus(self) -> Corpus:
         """The service, for workers."""
-        return self._open_corpus()
+        return self.services.corpus()
 
     @property
     def listing(self) -> VirtualList:
@@ -131,13 +121,13 @@ class PaperActions(BaseScreen[None]):
         reader = self.pane.reader
         if self.paper is not None and reader.has_focus and reader.chosen is not None:
             done = await composing.from_selection(
-                self.app, self.corpus, self.datasets(), self.paper, reader.chosen
+                self.app, self.corpus, self.services.datasets(), self.paper, reader.chosen
             )
             if done:
                 reader.choose_nothing()
                 self.app.step_done("compose")
         elif ids := self._papers():
-            if await flows.to_dataset(self.app, self.datasets(), ids):
+            if await flows.to_dataset(self.app, self.services.datasets(), ids):
                 self.listing.clear_selection()
             self.app.step_done("compose")
 
@@ -177,7 +167,7 @@ class PaperActions(BaseScreen[None]):
         """Show what could not be read or is in doubt; go to the paper that was chosen there."""
         from screens.corpus.problems import ProblemsScreen
 
-        query = await self.app.push_screen_wait(ProblemsScreen(self.corpus, self._ocr))
+        query = await self.app.push_screen_wait(ProblemsScreen(self.corpus, self.services.ocr))
         if query:
             self.filter_by(query)
         self.search()

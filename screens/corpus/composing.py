@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from screens.base import ShellApp
 from screens.corpus.flows import choose_dataset
-from tui.domain.errors import PapertuneError
 from tui.domain.example import Example, Kind
 from tui.domain.paper import Paper
 from tui.text import shorten
+from widgets import pair_form
 from widgets.dialogs import Choose
 from widgets.document import Document
-from widgets.writing_form import Field, Values, WritingForm
+from widgets.writing_form import Values, WritingForm
 
 if TYPE_CHECKING:
     from tui.corpus import Corpus
@@ -27,15 +25,6 @@ _KINDS = (
     (Kind.SUMMARY, "Summary", "Typed beside the selection."),
     (Kind.FULL_TEXT, "Full text", "The selected words as they stand."),
 )
-_PAIR = (
-    Field("question", "Question", "it must stand alone: no “in this paper”"),
-    Field("answer", "Answer", "a sentence or two"),
-    Field("key_phrase", "Key phrase", "the word or number that makes an answer right"),
-    Field("quote", "Quote", "words that prove it; a paragraph selected above goes here", "", True),
-)
-_SUMMARY = (Field("summary", "Summary", "what a colleague must know of it"),)
-_LEAST_WORDS = 6
-_SENTENCE = re.compile(r"[^.!?]+(?:[.!?](?!\s|$)[^.!?]*)*[.!?]?")
 
 
 async def from_selection(
@@ -79,31 +68,9 @@ async def _example(
     form = WritingForm(
         shorten(paper.title or paper.id, 60),
         Document(words),
-        _SUMMARY if kind is Kind.SUMMARY else _PAIR,
-        _wrong(made),
-        lambda values: _quote(words, values),
+        pair_form.SUMMARY if kind is Kind.SUMMARY else pair_form.PAIR,
+        pair_form.wrong(made),
+        lambda values: pair_form.quote(words, values),
     )
     values = await app.push_screen_wait(form)
     return await asyncio.to_thread(made, values) if values else None
-
-
-def _wrong(made: Callable[[Values], Example]) -> Callable[[Values], str]:
-    def check(values: Values) -> str:
-        try:
-            made(values)
-        except PapertuneError as error:
-            return str(error)
-        return ""
-
-    return check
-
-
-def _quote(words: str, values: Values) -> Values:
-    """The one sentence that holds the key phrase, where no quote was given."""
-    phrase = values.get("key_phrase", "")
-    if not phrase or values.get("quote"):
-        return {}
-    sentences = [" ".join(match.group().split()) for match in _SENTENCE.finditer(words)]
-    holding = [s for s in sentences if phrase.lower() in s.lower()]
-    long_enough = len(holding) == 1 and len(holding[0].split()) >= _LEAST_WORDS
-    return {"quote": holding[0]} if long_enough else {}

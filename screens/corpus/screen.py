@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
 
 from textual import on, work
 from textual.app import ComposeResult
@@ -16,7 +16,7 @@ from textual.widgets import Input, Static
 
 from screens.corpus import narrowing
 from screens.corpus.acting import PaperActions
-from screens.corpus.adding import Adding, summary
+from screens.corpus.adding import Adding, nothing_to_add, summary
 from screens.corpus.narrowing import Order, Wanted
 from screens.corpus.rows import (
     MOST_PASSAGES,
@@ -26,20 +26,17 @@ from screens.corpus.rows import (
     document,
     hit_row,
     nothing_words,
+    paper_row,
 )
+from screens.corpus.services import CorpusServices
 from tui.domain.paper import Paper
 from tui.keymap import bindings
 from widgets.dialogs import Prompt, TextInput
-from widgets.path_input import PathSuggester, missing_path, typed_path
+from widgets.path_input import PathSuggester
 from widgets.reader import Document
 from widgets.reader_pane import ReaderPane
 from widgets.rows import Held, Row, RowSource
 from widgets.virtual_list import PAGE, VirtualList
-
-if TYPE_CHECKING:
-    from tui.corpus import Corpus
-    from tui.corpus.ocr import Ocr
-    from tui.datasets import Datasets
 
 TYPING_PAUSE = 0.08
 """Seconds without a key before a search starts, so that a burst of keys is one search."""
@@ -62,7 +59,7 @@ class CorpusScreen(PaperActions):
 
     @dataclass
     class Found(Message):
-        """What was found for `wanted`."""
+        """What was found for `wanted`; without `whole` there is more to come."""
 
         wanted: Wanted
         source: RowSource
@@ -70,6 +67,7 @@ class CorpusScreen(PaperActions):
         first: Sequence[Row]
         explanation: str
         total: int
+        whole: bool
 
     @dataclass
     class Read(Message):
@@ -79,13 +77,8 @@ class CorpusScreen(PaperActions):
         paper: Paper
         document: Document
 
-    def __init__(
-        self,
-        corpus: Callable[[], Corpus],
-        datasets: Callable[[], Datasets],
-        ocr: Callable[[], Ocr],
-    ) -> None:
-        super().__init__(corpus, datasets, ocr)
+    def __init__(self, services: CorpusServices) -> None:
+        super().__init__(services)
         self.passages = False
         self.order = Order()
         self._shown = Wanted()
@@ -100,7 +93,7 @@ class CorpusScreen(PaperActions):
             yield TextInput(id="filter", placeholder=f"{self.app.key_for('corpus.filter')} filters")
         with Horizontal():
             with Vertical(id="left"):
-                yield Adding(self._open_corpus, self.app.key_for("corpus.back"))
+                yield Adding(self.services)
                 yield VirtualList(PAPER_COLUMNS, id="papers")
                 yield Static(id="empty")
             yield ReaderPane(id="reader")
@@ -130,18 +123,33 @@ class CorpusScreen(PaperActions):
 
     @work(thread=True, exclusive=True, exit_on_error=False, group="search")
     def _search(self, wanted: Wanted) -> None:
-        total = self.corpus.count()
-        source: RowSource
+        explanation = self.corpus.explain(wanted.query) if wanted.query else ""
+        tell = partial(self._tell, wanted, explanation, self.corpus.count())
         if wanted.as_passages:
             hits = self.corpus.search(wanted.query, limit=MOST_PASSAGES)
-            source = Held([hit_row(hit) for hit in hits])
-            count = len(hits)
-        else:
-            source = PaperRows(self.corpus, wanted.query, wanted.order)
-            count = source.count()
-        explanation = self.corpus.explain(wanted.query) if wanted.query else ""
+            tell(Held([hit_row(hit) for hit in hits]), len(hits))
+            return
+        if wanted.query and not wanted.order.sort:
+            # The best come at once; how many there are in all may take a look at every one.
+            best = [paper_row(p) for p in self.corpus.papers(wanted.query, limit=PAGE)]
+            tell(Held(best), len(best), whole=len(best) < PAGE)
+            if len(best) < PAGE or wanted != self._wanted:
+                return
+        source = PaperRows(self.corpus, wanted.query, wanted.order)
+        tell(source, source.count())
+
+    def _tell(
+        self,
+        wanted: Wanted,
+        explanation: str,
+        total: int,
+        source: RowSource,
+        count: int,
+        *,
+        whole: bool = True,
+    ) -> None:
         first = source.rows(0, PAGE)
-        self.post_message(self.Found(wanted, source, count, first, explanation, total))
+        self.post_message(self.Found(wanted, source, count, first, explanation, total, whole))
 
     def on_corpus_screen_found(self, event: Found) -> None:
         """Show what was found, unless something else is asked for by now."""
@@ -164,7 +172,8 @@ class CorpusScreen(PaperActions):
             most = " (the best)" if event.count == MOST_PASSAGES else ""
             self.say(f"{event.count} passages{most}")
         elif event.wanted.query:
-            self.say(f"{event.count:,} of {event.total:,} papers")
+            some = "" if event.whole else " or more"
+            self.say(f"{event.count:,}{some} of {event.total:,} papers")
         else:
             self.say(f"{event.total:,} papers")
 
@@ -318,16 +327,17 @@ class CorpusScreen(PaperActions):
     # Adding
 
     def action_add(self) -> None:
-        """Ask for a path and read what is there."""
+        """Ask what to add and read it; while something is read, pause that or go on."""
         if self.query_one(Adding).busy:
-            self.app.flash(f"Files are being read; {self.app.key_for('corpus.back')} stops that.")
+            self.query_one(Adding).toggle_pause()
             return
         self.app.push_screen(
             Prompt(
                 "Add papers",
-                "A file or a folder. Files stay where they are; known ones cost nothing.",
+                "A file, a folder, arxiv:2401.01234 or doi:10.… Files stay where they are; known "
+                "ones cost nothing.",
                 value=self.app.prefill("path"),
-                check=missing_path,
+                check=nothing_to_add,
                 suggester=PathSuggester(),
             ),
             self._add,
@@ -335,7 +345,7 @@ class CorpusScreen(PaperActions):
 
     def _add(self, answer: str | None) -> None:
         if answer is not None:
-            self.query_one(Adding).start([typed_path(answer)])
+            self.query_one(Adding).start(answer)
 
     def on_adding_finished(self, event: Adding.Finished) -> None:
         """Say what came of it and show it."""

@@ -14,6 +14,7 @@ from screens.corpus.problems import ProblemsScreen
 from tests.screens.pilots import dialog, footer, status, until, write
 from tui.app import PapertuneApp
 from tui.domain.errors import UsageError
+from tui.domain.paper import Paper
 from tui.services import Services
 from widgets.dialogs import Choose, Confirm, Prompt
 from widgets.reader import Reader
@@ -197,10 +198,10 @@ async def test_a_failing_service_is_one_line_and_the_app_lives(
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: status(pilot) == "3 papers")
 
-        def broken(query: str, **_: object) -> list[str]:
+        def broken(query: str, **_: object) -> list[Paper]:
             raise OSError("the disk is gone")
 
-        monkeypatch.setattr(services.corpus, "ids", broken)
+        monkeypatch.setattr(services.corpus, "papers", broken)
         await write(pilot, "/x")
         await until(pilot, lambda: "OSError" in status(pilot))
         assert app.is_running

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,12 +170,15 @@ async def test_selected_words_are_taken_as_they_stand(
 
 
 async def test_a_problem_says_what_to_do_and_leads_to_its_paper(
-    make_app: Make, services: Services
+    empty_services: Services, template: Path, tmp_path: Path
 ) -> None:
-    paper = services.corpus.papers()[0]
-    services.corpus.files(paper.id)[0].unlink()
-    services.corpus.add([services.corpus.files(services.corpus.papers()[1].id)[0].parent])
-    app = make_app()
+    corpus = empty_services.corpus
+    papers = shutil.copytree(template / "papers", tmp_path / "papers")
+    corpus.add([papers])
+    paper = corpus.papers()[0]
+    corpus.files(paper.id)[0].unlink()
+    corpus.add([papers])
+    app = PapertuneApp(empty_services)
     async with app.run_test(size=(80, 24)) as pilot:
         await listed(pilot)
         await pilot.press("!")
