@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from screens.corpus import CorpusScreen
 from screens.corpus.adding import Adding
@@ -49,9 +49,9 @@ async def test_a_filter_without_a_hit_says_what_to_press(make_app: Make) -> None
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, lambda: status(pilot) == "3 papers")
         await write(pilot, "/zebra")
-        await until(pilot, lambda: app.screen.has_class("-nothing"))
-        words = str(app.screen.query_one("#empty").render())
-        assert "zebra" in words and "esc clears it" in words
+        empty = app.screen.query_one("#empty", Static)
+        await until(pilot, lambda: "zebra" in str(empty.render()))
+        assert app.screen.has_class("-nothing") and "esc clears it" in str(empty.render())
 
 
 async def test_an_empty_corpus_says_which_key_adds_papers(empty_services: Services) -> None:
