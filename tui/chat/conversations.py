@@ -60,9 +60,21 @@ class Conversations:
         self._append(conversation, record)
         return exchange
 
-    def said(self, conversation: str, exchange: str, text: str, *, other: bool = False) -> None:
-        """Record some more words of an answer under way; `other` is the arm beside it."""
-        self._append(conversation, {"said": exchange, "text": text, "other": other})
+    def said(
+        self,
+        conversation: str,
+        exchange: str,
+        text: str,
+        *,
+        other: bool = False,
+        on: bool = False,
+    ) -> None:
+        """Record some more words of an answer under way.
+
+        `other` is the arm beside it; `on` goes on with an answer that is recorded already.
+        """
+        record = {"said": exchange, "text": text, "other": other}
+        self._append(conversation, record | ({"on": True} if on else {}))
 
     def answered(
         self, conversation: str, exchange: str, answer: Answer, *, other: bool = False
@@ -192,8 +204,7 @@ def _exchanges(records: list[dict[str, Any]]) -> tuple[dict[str, Exchange], str]
             if "asked" in record:
                 last = _ask(record, last, exchanges, blank)
             elif "said" in record:
-                key = (str(record["said"]), bool(record.get("other")))
-                partial.setdefault(key, []).append(str(record["text"]))
+                _say(record, exchanges, partial)
             elif record.get("answered") in exchanges:
                 _answer(record, exchanges, partial)
             elif record.get("preferred") in exchanges:
@@ -230,6 +241,21 @@ def _ask(
         scope=str(record.get("scope", "all")),
     )
     return key
+
+
+def _say(
+    record: dict[str, Any],
+    exchanges: dict[str, Exchange],
+    partial: dict[tuple[str, bool], list[str]],
+) -> None:
+    """Words of an answer under way; late ones of an answer that has ended count no more."""
+    key, other = str(record["said"]), bool(record.get("other"))
+    held = exchanges[key].other if other else exchanges[key].answer
+    ended = held is not None and bool(held.model)
+    if ended and not record.get("on"):
+        return
+    start = [held.text] if ended and held is not None else []
+    partial.setdefault((key, other), start).append(str(record["text"]))
 
 
 def _answer(

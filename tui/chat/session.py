@@ -258,32 +258,41 @@ class _Side:
         self._sources: tuple[Source, ...] = question.sources
         self._answer: Answer | None = None
         self._unsaved: list[str] = []
-        self._saved_at = time.monotonic()
 
     async def run(self) -> AsyncGenerator[Told, None]:
         """What the answer tells; what was said is put on disk as it comes."""
-        async with aclosing(self._session._chat.ask(self.question)) as events:
-            async for event in events:
-                if isinstance(event, SourcesFound):
-                    self._sources = event.sources
-                elif isinstance(event, Piece):
-                    await self._add(event.text)
-                elif isinstance(event, Answer):
-                    self._answer = event
-                yield Told(self.side, event)
+        saver = asyncio.create_task(self._saving())
+        try:
+            async with aclosing(self._session._chat.ask(self.question)) as events:
+                async for event in events:
+                    if isinstance(event, SourcesFound):
+                        self._sources = event.sources
+                    elif isinstance(event, Piece):
+                        self.said.append(event.text)
+                        self._unsaved.append(event.text)
+                    elif isinstance(event, Answer):
+                        self._answer = event
+                    yield Told(self.side, event)
+        finally:
+            saver.cancel()
 
-    async def _add(self, text: str) -> None:
-        self.said.append(text)
-        self._unsaved.append(text)
-        now = time.monotonic()
-        if now - self._saved_at >= _SAVED_EVERY:
-            self._saved_at = now
-            words, self._unsaved = "".join(self._unsaved), []
-            await asyncio.to_thread(self._save, words)
+    async def _saving(self) -> None:
+        """Put words on disk by the clock: a model that falls silent must not take them along."""
+        while True:
+            await asyncio.sleep(_SAVED_EVERY)
+            if self._unsaved:
+                words, self._unsaved = "".join(self._unsaved), []
+                await asyncio.to_thread(self._save, words)
 
     def _save(self, words: str) -> None:
         session = self._session
-        session._conversations.said(session.id, self._exchange.id, words, other=self.side == 1)
+        session._conversations.said(
+            session.id,
+            self._exchange.id,
+            words,
+            other=self.side == 1,
+            on=bool(self.question.prefix),
+        )
 
     @property
     def went_on(self) -> bool:

@@ -133,6 +133,8 @@ class SourceFinder:
             per_paper=per_paper,
             vector=vector,
         )
+        if question.mode is Mode.ONBOARD:
+            found = _once_each(found)
         if not guarded:
             return found, 0
         private = self._corpus.private({item.passage.paper for item in found})
@@ -160,6 +162,14 @@ class SourceFinder:
         years = {s.paper: self._corpus.paper(s.paper).year or 9999 for s in sources}
         ordered = sorted(sources, key=lambda s: (years[s.paper], s.n))
         return tuple(replace(s, n=number) for number, s in enumerate(ordered, 1))
+
+
+def _once_each(found: list[Ranked]) -> list[Ranked]:
+    """The best passage of each paper."""
+    best: dict[str, Ranked] = {}
+    for item in found:
+        best.setdefault(item.passage.paper, item)
+    return [replace(item, rank=rank) for rank, item in enumerate(best.values())]
 
 
 class _Meter:
