@@ -103,9 +103,14 @@ class LossPlot(Widget):
         self.cursor = min(right, max(left, at))
         self._draw()
 
+    @property
+    def pointed(self) -> bool:
+        """Whether there is a cursor, or a zoom."""
+        return self.cursor is not None or self._zoom > 1.0
+
     def hide_cursor(self) -> bool:
         """Take the cursor and the zoom away; whether there was one."""
-        there = self.cursor is not None or self._zoom > 1.0
+        there = self.pointed
         self.cursor, self._zoom, self._middle = None, 1.0, 0.5
         if there:
             self._draw()

@@ -212,7 +212,9 @@ class Acting(Screen[None], inherit_bindings=False):
             "forget": lambda: (
                 row is not None and (known := self._listed.get(row.key)) is not None and known.gone
             ),
-            "back": lambda: self.has_class("-reading") or self.has_class("-missed"),
+            "back": lambda: (
+                self.has_class("-reading") or self.has_class("-missed") or self.detail.plot.pointed
+            ),
             "engine": lambda: not self._engine_on,
             "open": lambda: bool(self._listed) and not self.has_class("-reading"),
             **dict.fromkeys(in_view | plot, lambda: view is not None),
