@@ -15,6 +15,7 @@ QUANTITIES: tuple[Quantity, ...] = ("loss", "rate", "gradient")
 UNITS: Mapping[Axis, str] = {"step": "step", "tokens": "token", "time": "second"}
 TRAIN = "train"
 _ORDER = {"memory": 0, TRAIN: 1}  # memory decides, so it lies on top
+_LONGEST = 13  # of a file's id: enough to tell it from others
 _Line = list[tuple[float, float]]
 
 
@@ -40,8 +41,9 @@ class Traces:
             self._lines, known = {}, 0
         self._take(points[known:], points[0].at if points else 0.0)
         self._points = points
+        losses = self.quantity == "loss"
         found = [
-            Curve(names.get(name, name[:8]), line, marks=name != TRAIN and self.quantity == "loss")
+            Curve(names.get(name, name[:_LONGEST]), line, marks=name != TRAIN and losses)
             for name, line in self._lines.items()
         ]
         return sorted(found, key=lambda curve: _ORDER.get(curve.name, 2))
