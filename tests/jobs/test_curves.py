@@ -88,3 +88,17 @@ def test_a_rising_transfer_loss_is_explained_and_alarms_nobody(run: Recorded) ->
     losses = [one.validation["transfer"] for one in only]
     if losses and losses[-1] > 1.05 * min(losses):
         assert "no alarm" in about_transfer(only, "transfer")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("no-rate", "not-learning"),
+        ("too-high-rate", "diverging"),
+        ("far-too-high-rate", "diverging"),
+        ("too-short", "too-few-steps"),
+    ],
+)
+def test_a_run_that_was_set_up_wrongly_is_told_what_is_wrong(name: str, code: str) -> None:
+    run = next(run for run in RUNS if run.name == name)
+    assert code in [item.code for item in codes(run, len(run.points), run.status)]

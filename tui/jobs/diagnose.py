@@ -25,6 +25,7 @@ _ENOUGH_SHARE = 0.2
 _LEARNT = 0.95  # of the loss at the start; above it nothing was learnt
 _UNBOUND = 0.3  # nats per token: below about 0.1 facts sit, at 0.4 entities are mixed up
 _DIVERGED = 1.5
+_DIVERGED_NATS = 1.5  # a batch of one row may differ from another by as much
 _STALL_SECONDS = 180.0
 _STALL_INTERVALS = 10
 _TIGHT = 0.92  # of the memory: allocators fragment, and the longest batch may be still to come
@@ -152,8 +153,9 @@ def _diverging(points: Sequence[LossPoint]) -> Diagnosis | None:
     losses = [(step, loss) for step, loss in _training(points) if math.isfinite(loss)]
     if len(losses) < _ENOUGH_POINTS:
         return None
-    first, last = _level(losses[:3]), _level(losses[-5:])
-    if last <= _DIVERGED * first:
+    # The first loss is from before any step: a rate that is far too high ruins the next already.
+    first, last = losses[0][1], _level(losses[-5:])
+    if last <= max(_DIVERGED * min(first, _level(losses[:3])), first + _DIVERGED_NATS):
         return None
     return Diagnosis(
         "diverging",
