@@ -152,3 +152,43 @@ def test_nothing_heavy_is_imported_for_help() -> None:
         "sys.exit(', '.join(heavy) or 0)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_sweep_its_group_its_curves_and_what_happened_since(run: Run, tmp_path: Path) -> None:
+    sweep = ("sweep", "--dataset", "answers", "--model", BASE, "--steps", "4")
+    grid = ("--grid", "learning_rate=1e-3,5e-4")
+    planned = run(*sweep, *grid, "--dry-run", "--json")
+    rows = [json.loads(line) for line in planned.stdout.splitlines()]
+    assert [row["settings"]["learning_rate"] for row in rows] == [1e-3, 5e-4]
+    assert document(run("list", "--json")) == []
+    launched = [json.loads(line) for line in run(*sweep, *grid, "--json").stdout.splitlines()]
+    assert [row["new"] for row in launched] == [True, True]
+    first, second = (row["job"] for row in launched)
+    for job in (first, second):
+        assert run("watch", job, "--json").exit_code == 0
+    again = [json.loads(line) for line in run(*sweep, *grid, "--json").stdout.splitlines()]
+    assert [(row["job"], row["new"]) for row in again] == [(first, False), (second, False)]
+    group = document(run("group", "--json"))
+    assert [row["job"] for row in group["jobs"]] == [first, second]
+    assert group["best"] in (first, second)
+    curve = tmp_path / "curves.csv"
+    found = document(run("compare", first, second, "--export", str(curve), "--json"))
+    assert found["differs"] == ["learning_rate"] and found["exported"] == [str(curve)]
+    assert curve.read_text().startswith("job,step,at,seconds,tokens,train_loss")
+    board = tmp_path / "board"
+    files = document(run("export", first, "--to", str(board), "--json"))["files"]
+    assert len(files) == 1 and "tfevents" in files[0]
+    assert document(run("since", "--json")) == []
+
+
+@pytest.mark.usefixtures("engine")
+def test_a_copy_and_a_small_start_by_commands(run: Run) -> None:
+    create = ("create", "--json", "--no-start")
+    first = document(run(*create, "--dataset", "answers", "--model", BASE, "--steps", "9"))
+    copy = document(run(*create, "--from", first["id"], "--learning-rate", "0.0005"))
+    assert copy["hyperparameters"]["training_steps"] == 9
+    assert copy["hyperparameters"]["learning_rate"] == 0.0005
+    assert copy["dataset"] == first["dataset"]
+    small = document(run(*create, "--from", first["id"], "--small", "--steps", "500"))
+    assert small["hyperparameters"]["training_steps"] <= 20
