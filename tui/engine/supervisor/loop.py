@@ -10,9 +10,10 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from tui.domain.errors import PapertuneError, UsageError
+from tui.domain.errors import ConflictError, PapertuneError, UsageError
 from tui.domain.job import JobStatus
 from tui.engine.background import in_background
+from tui.engine.faults import disk_full, told
 from tui.engine.home import EngineHome
 from tui.engine.launchers.base import LaterError, Launch, Launcher, Seen, Verdict, Where
 from tui.engine.settings import Price
@@ -30,7 +31,7 @@ _TICK_SECONDS = 0.4
 _CANCEL_TICK_SECONDS = 0.1
 _LATER_SECONDS = 5.0
 _LAUNCHES = 3
-# A full disk or a locked database may pass; what fails this often in a row will not.
+# A full disk or a locked database passes; what else fails this often in a row will not.
 _STUMBLES = 10
 
 
@@ -179,11 +180,13 @@ class Supervisor:
             self._stumbles.pop(job.id, None)
         except Exception as error:
             _LOG.exception("job %s", job.id)
-            self._stumbles[job.id] = self._stumbles.get(job.id, 0) + 1
+            # What the database cannot take now it takes when there is room; the worker goes on.
+            waits = isinstance(error, ConflictError) or disk_full(error)
+            self._stumbles[job.id] = self._stumbles.get(job.id, 0) + (not waits)
             if self._stumbles[job.id] >= _STUMBLES:
                 self.folder(job.id).ask_to_stop()
                 self._leaving.add(job.id)
-                self._fail(job, f"The engine could not go on with this job: {error}.")
+                self._fail(job, f"The engine could not go on with this job. {told(error)}")
 
     def prepare(self, job: StoredJob) -> Prepared:
         """Check a job's files and count what it will take; blocking, for a thread."""
@@ -234,7 +237,7 @@ class Supervisor:
                 model = self._models.trainable(job.model)
                 folder.write_spec(spec_of(job, model, self._home, self._launcher.threads))
         except (OSError, PapertuneError) as error:
-            self._fail(job, f"The job's folder could not be prepared: {error}.")
+            self._fail(job, f"The job's folder could not be prepared. {told(error)}")
             return
         fresh = self._jobs.get(job.id)
         if fresh is None or fresh.status not in WAITING:
@@ -252,18 +255,18 @@ class Supervisor:
         step = max((point["step"] for point in folder.points()), default=-1)
         attempt = int(folder.launched().get("attempt") or 0) + 1
         note = {"launcher": launcher.name, "attempt": attempt, "devices": devices}
-        folder.write_launch({**note, "at": time.time()})
-        folder.forget_worker()
-        self._jobs.update(job.id, launches=launches, launch_step=step)
         launch = Launch(job.id, job.model, attempt, devices)
         try:
+            folder.write_launch({**note, "at": time.time()})
+            folder.forget_worker()
+            self._jobs.update(job.id, launches=launches, launch_step=step)
             await in_background(partial(launcher.launch, folder, launch))
         except LaterError as error:
             self._reasons[job.id] = str(error)
             self._not_before[job.id] = time.monotonic() + _LATER_SECONDS
             _LOG.warning("job %s: %s", job.id, error)
         except (OSError, PapertuneError) as error:
-            self._fail(job, str(error))
+            self._fail(job, f"The worker could not be started. {told(error)}")
         else:
             _LOG.info("job %s: attempt %s given to %s", job.id, attempt, launcher.name)
 
@@ -311,8 +314,8 @@ class Supervisor:
         name = model_id(job)
         try:
             await asyncio.to_thread(publish, job, folder.adapter, self._home.model(name))
-        except (OSError, ValueError) as error:
-            self._fail(job, f"The trained adapter could not be published: {error}.")
+        except PapertuneError as error:
+            self._fail(job, str(error))
             return
         tokens = status.get("train_tokens")
         self._account(job)
@@ -336,7 +339,8 @@ class Supervisor:
         if seen.where is Where.GONE:
             self._end_cancelled(job)
             return
-        folder.ask_to_stop()
+        with contextlib.suppress(OSError):  # on a full disk a signal has to do
+            folder.ask_to_stop()
         waited = time.monotonic() - self._cancelled_at.setdefault(job.id, time.monotonic())
         await in_background(partial(self._launcher_of(job).press, folder, waited))
 

@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tui.domain.errors import PapertuneError
 from tui.domain.identifiers import slug
+from tui.engine.faults import told
 from tui.engine.store.jobs import StoredJob
 from tui.storage import atomic
 
@@ -29,24 +31,31 @@ def model_id(job: StoredJob, step: int | None = None) -> str:
 def publish(job: StoredJob, adapter: Path, destination: Path, step: int | None = None) -> None:
     """Copy the adapter to `destination` with its lineage; a copy cut short leaves nothing there.
 
-    Done again after a crash it changes nothing.
+    Done again after a crash it changes nothing. Raises PapertuneError when the disk is full.
     """
     if destination.is_dir():
         return
     temporary = destination.with_name(f".{destination.name}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copytree(adapter, temporary)
-    card = temporary / "papertune.json"
-    known: dict[str, Any] = json.loads(card.read_text()) if card.is_file() else {}
-    lineage = job.options.get("lineage") or {}
-    known |= {
-        "id": model_id(job, step),
-        "job": job.id,
-        "base": job.model,
-        "created_at": int(time.time()),
-        "lineage": {**lineage, "job": job.id},
-    }
-    atomic.write_json(card, known)
-    temporary.rename(destination)
+    try:
+        shutil.copytree(adapter, temporary)
+        card = temporary / "papertune.json"
+        known: dict[str, Any] = json.loads(card.read_text()) if card.is_file() else {}
+        lineage = job.options.get("lineage") or {}
+        known |= {
+            "id": model_id(job, step),
+            "job": job.id,
+            "base": job.model,
+            "created_at": int(time.time()),
+            "lineage": {**lineage, "job": job.id},
+        }
+        atomic.write_json(card, known)
+        temporary.rename(destination)
+    except (OSError, ValueError) as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise PapertuneError(
+            f"The trained model could not be published. {told(error)}",
+            f"Its checkpoints are kept; make a model of one: papertune job keep {job.id} STEP",
+        ) from error
     atomic.sync_directory(destination.parent)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import socket
 import threading
 import time
@@ -57,6 +56,11 @@ class Report:
         )
 
     @property
+    def first(self) -> bool:
+        """Whether this process is the one that writes."""
+        return self._ranks.first
+
+    @property
     def asked_to_stop(self) -> bool:
         """Whether somebody left the cancel file."""
         return (self.folder / "cancel").exists()
@@ -107,7 +111,7 @@ class Report:
             if not self._ranks.first:
                 self._pending.clear()
                 return
-            _append(self.folder / "metrics.jsonl", b"".join(self._pending))
+            atomic.append(self.folder / "metrics.jsonl", b"".join(self._pending))
             self._pending.clear()
             self._flushed = time.monotonic()
 
@@ -155,15 +159,3 @@ def _told(value: Any) -> bool:
     if isinstance(value, dict):
         return bool(value)
     return value is not None and not (isinstance(value, float) and not math.isfinite(value))
-
-
-def _append(path: Path, data: bytes) -> None:
-    """Append whole lines; a line that an earlier crash tore is ended first."""
-    descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666)
-    with os.fdopen(descriptor, "rb+", buffering=0) as file:
-        if size := file.seek(0, os.SEEK_END):
-            file.seek(size - 1)
-            if file.read(1) != b"\n":
-                data = b"\n" + data
-        file.write(data)
-        os.fsync(file.fileno())

@@ -100,14 +100,11 @@ def _work(folder: Path, ranks: Ranks) -> int:
 
 
 def _fail(report: Report, error: BaseException) -> None:
-    """Say why the job failed; on a full disk, by giving up checkpoints that are cut short."""
-    message = sentence(error)
-    try:
-        report.close_with(JobStatus.FAILED, message)
-    except OSError:
-        Checkpoints(report.folder / "checkpoints").prune()
-        with contextlib.suppress(OSError):
-            report.close_with(JobStatus.FAILED, message)
+    """Say why the job failed; checkpoints that were cut short make room for the words first."""
+    if report.first:
+        Checkpoints(report.folder / "checkpoints").prune(report.chosen)
+    with contextlib.suppress(OSError):
+        report.close_with(JobStatus.FAILED, sentence(error))
 
 
 class _Watch:
