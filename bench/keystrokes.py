@@ -1,6 +1,6 @@
 """Typing while an answer streams: from a key to its paint, and the bytes it all costs.
 
-    python bench/keystrokes.py [--keys N] [--rate TOKENS_PER_SECOND]
+    python bench/keystrokes.py [--keys N] [--rate TOKENS_PER_SECOND] [--only keys|line|turns]
 
 papertune runs in a pseudo-terminal of 120×40 against a server on loopback that streams Markdown at
 100 tokens a second; keys are typed into the composer meanwhile and looked for in what is drawn. The
@@ -242,6 +242,7 @@ def main() -> int:
     parser = argparse.ArgumentParser()
     parser.add_argument("--keys", type=int, default=60)
     parser.add_argument("--rate", type=float, default=100.0)
+    parser.add_argument("--only", choices=["keys", "line", "turns"], help="one part of it")
     given = parser.parse_args()
     Server.rate = given.rate
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
@@ -252,22 +253,25 @@ def main() -> int:
         folder = Path(place)
         env = prepare(folder, f"http://127.0.0.1:{server.server_address[1]}")
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-        idle, flow, times, both = streaming(env, folder / "work", given.keys, 0.0, 0.0)
-        (quiet, quiet95), (half, late) = quantiles(idle), quantiles(times)
-        print(f"key to paint, idle       p50 {1000 * quiet:6.1f} ms  p95 {1000 * quiet95:6.1f} ms")
-        print(f"key to paint, streaming  p50 {1000 * half:6.1f} ms  p95 {1000 * late:6.1f} ms")
-        print(f"stream {flow / 1000:.1f} kB/s; with typing {both / 1000:.1f} kB/s")
-        good &= late <= PAINT and max(flow, both) <= FLOW
-        line = streaming(env, folder / "work", given.keys, ROUND_TRIP / 2, BITS)
-        half, late = quantiles(line[2])
-        print(f"over the line, streaming p50 {1000 * half:6.1f} ms  p95 {1000 * late:6.1f} ms")
-        good &= late <= ROUND_TRIP + OVER_LINE
-        for turns, (opened, page, size) in conversations(env, folder / "work").items():
-            print(
-                f"{turns:5} turns: opens in {opened:.2f} s, a page up {1000 * page:.0f} ms, "
-                f"at most {size:,} bytes"
-            )
-            good &= opened <= OPENS
+        if given.only in (None, "keys"):
+            idle, flow, times, both = streaming(env, folder / "work", given.keys, 0.0, 0.0)
+            (quiet, quiet95), (half, late) = quantiles(idle), quantiles(times)
+            print(f"key to paint, idle       p50 {1000 * quiet:6.1f} p95 {1000 * quiet95:6.1f} ms")
+            print(f"key to paint, streaming  p50 {1000 * half:6.1f} p95 {1000 * late:6.1f} ms")
+            print(f"stream {flow / 1000:.1f} kB/s; with typing {both / 1000:.1f} kB/s")
+            good &= late <= PAINT and max(flow, both) <= FLOW
+        if given.only in (None, "line"):
+            line = streaming(env, folder / "work", given.keys, ROUND_TRIP / 2, BITS)
+            half, late = quantiles(line[2])
+            print(f"over the line, streaming p50 {1000 * half:6.1f} p95 {1000 * late:6.1f} ms")
+            good &= late <= ROUND_TRIP + OVER_LINE
+        if given.only in (None, "turns"):
+            for turns, (opened, page, size) in conversations(env, folder / "work").items():
+                print(
+                    f"{turns:5} turns: opens in {opened:.2f} s, a page up {1000 * page:.0f} ms, "
+                    f"at most {size:,} bytes"
+                )
+                good &= opened <= OPENS
     server.shutdown()
     return int(not good)
 

@@ -21,7 +21,7 @@ from widgets.streamed import Streamed
 
 # Streams are coalesced: words that come faster than this are drawn together.
 _FLUSH_SECONDS = 0.25
-WINDOW = 10
+WINDOW = 6
 """Exchanges drawn at once; the others come when one scrolls to them, so a long conversation is as
 light as a short one."""
 _LONGEST_QUESTION = 2000
