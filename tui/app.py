@@ -242,10 +242,23 @@ class PapertuneApp(ShellApp):
         )
 
     def _datasets(self) -> Screen[Any]:
-        from screens.datasets import DatasetsScreen
+        from screens.datasets import DatasetServices, DatasetsScreen
 
+        services = self._services
         return DatasetsScreen(
-            self._services.datasets, self._services.corpus, self._services.workspace.root
+            DatasetServices(
+                services.datasets,
+                services.corpus,
+                services.workspace.root,
+                lambda: services.sourcing,
+                lambda: services.generator,
+                lambda: services.judge,
+                lambda: services.jobs,
+                lambda: services.endpoints,
+                lambda: services.gate,
+                lambda: services.chat,
+                lambda: services.settings,
+            )
         )
 
     def _jobs(self) -> Screen[Any]:

@@ -224,7 +224,10 @@ class ReviewScreen(BaseScreen[None]):
             passing=self.queue.filter,
             at=at,
         )
-        self.app.push_screen(screen, lambda _: self._again())
+        self.app.push_screen(screen, self._listed)
+
+    def _listed(self, _: None) -> None:
+        self._again()
 
     @work(exclusive=True, exit_on_error=False, group="again")
     async def _again(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import on, work
@@ -16,22 +15,26 @@ from textual.message import Message
 from textual.widgets import Static
 
 from screens.base import BaseScreen
-from screens.datasets import words
+from screens.datasets import composing, exporting, findings, judging, versions, words
 from screens.datasets.disagreements import DisagreementsScreen
 from screens.datasets.examples import ExamplesScreen
+from screens.datasets.generation import GenerationScreen
+from screens.datasets.models import allow, ask_model
+from screens.datasets.production import Production, Wanted
 from screens.datasets.report import ReportScreen
 from screens.datasets.review import ReviewScreen
+from screens.datasets.services import DatasetServices
 from tui.domain.errors import PapertuneError
-from tui.domain.example import DatasetSummary, Kind
+from tui.domain.example import DatasetSummary
 from tui.domain.identifiers import dataset_name
 from tui.keymap import bindings
-from widgets.dialogs import Choose, Confirm, Prompt
-from widgets.path_input import PathSuggester, typed_path
+from tui.mistral import ConsentNeeded
+from tui.text import visible
+from widgets.dialogs import Confirm, Prompt
 from widgets.virtual_list import VirtualList
 
 if TYPE_CHECKING:
-    from tui.corpus import Corpus
-    from tui.datasets import AddReport, Datasets
+    from tui.datasets import AddReport, SplitReport
 
 _SHARES = "10 20"
 
@@ -52,11 +55,13 @@ class DatasetsScreen(BaseScreen[None]):
         datasets: Sequence[DatasetSummary]
         at: str
 
-    def __init__(self, datasets: Datasets, corpus: Corpus, workspace: Path) -> None:
+    def __init__(self, services: DatasetServices) -> None:
         super().__init__()
-        self.datasets = datasets
-        self.corpus = corpus
-        self.workspace = workspace
+        self.services = services
+        self.datasets = services.datasets
+        self.corpus = services.corpus
+        self.workspace = services.workspace
+        self.production: Production | None = None
         self._known: dict[str, DatasetSummary] = {}
         self._at = ""
 
@@ -101,10 +106,15 @@ class DatasetsScreen(BaseScreen[None]):
     @on(VirtualList.Moved)
     def _moved(self, event: VirtualList.Moved) -> None:
         event.stop()
-        dataset = self._known.get(event.row.key) if event.row else None
+        if event.row is not None:
+            self._at = event.row.key
+            self._detail()
+
+    def _detail(self) -> None:
+        """Show the dataset under the cursor."""
+        dataset = self._known.get(self._at)
         if dataset is None:
             return
-        self._at = dataset.name
         detail = self.query_one("#detail", Static)
         width = max(40, detail.content_size.width)
         parts: list[str | tuple[str, str]] = [(f"{dataset.name}\n\n", "bold")]
@@ -114,12 +124,14 @@ class DatasetsScreen(BaseScreen[None]):
             style = "$accent" if label == "Next" else ""
             text = words.hanging(value, width)
             parts += [(f"{label:<{words.LABEL}}", "$muted"), (f"{text}\n", style)]
+        run = self.production
+        if run is not None and run.running and run.wanted.name == dataset.name:
+            parts += ["\n", "\n".join(run.lines())]
         detail.update(Content.assemble(*parts))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
         """Without a dataset there is nothing to review, split, check or freeze."""
-        needs_one = {"review", "split", "check", "freeze", "remove"}
-        return bool(self._known) if action in needs_one else True
+        return bool(self._known) or action in ("new", "add", "check_file")
 
     @property
     def current(self) -> str:
@@ -158,52 +170,16 @@ class DatasetsScreen(BaseScreen[None]):
         name = name or await self._create()
         if not name:
             return
-        kind = await self.app.push_screen_wait(
-            Choose(
-                f"Add to {name}",
-                (
-                    (
-                        Kind.QA,
-                        "Question-answer pairs",
-                        "From a file of JSON Lines; quotes checked.",
-                    ),
-                    (Kind.SUMMARY, "Summaries", "The abstract of every paper in the corpus."),
-                    (Kind.FULL_TEXT, "Full text", "Every paper, section by section."),
-                ),
-                at=self.app.prefill("kind"),
-            )
-        )
-        if kind is None:
-            return
-        if kind == Kind.QA:
-            path = await self._ask_file()
-            if path is None:
-                return
-            self.say(f"Reading {path.name}…")
-            report = await asyncio.to_thread(self.datasets.add_pairs, name, path)
-        else:
-            self.say("Composing…")
-            report = await asyncio.to_thread(self.datasets.add_from_corpus, name, Kind(kind))
-        self._say_added(name, report)
-
-    async def _ask_file(self) -> Path | None:
-        answer = await self.app.push_screen_wait(
-            Prompt(
-                "Question-answer pairs",
-                "Which file? One JSON object a line, with question and answer.",
-                value=self.app.prefill("file"),
-                check=_file_problem,
-                suggester=PathSuggester(),
-            )
-        )
-        return typed_path(answer) if answer else None
+        report = await composing.add(self.app, self.services, name)
+        if report is not None:
+            self._say_added(name, report)
 
     def _say_added(self, name: str, report: AddReport) -> None:
         self.load(name)
         self.app.flash(words.added(name, report))
         # Only while it is the guide's step: another dataset later is not the guided one.
         self.app.step_done("compose", name if self.app.prefill("name") else "")
-        if report.failed:
+        if report.failed or report.notes:
             self.app.push_screen(
                 ReportScreen(f"Added to {name}", words.added(name, report), words.failures(report))
             )
@@ -239,6 +215,61 @@ class DatasetsScreen(BaseScreen[None]):
             screen = DisagreementsScreen(self.datasets, self.corpus, name, self.workspace)
             self.app.push_screen(screen)
 
+    # Having models write and judge
+
+    def action_generate(self) -> None:
+        """Look at the run, or choose one and start it."""
+        if name := self.current:
+            self.app.push_screen(
+                GenerationScreen(
+                    self.services, name, lambda: self.production, self._begin, self._end
+                )
+            )
+
+    def _begin(self, wanted: Wanted) -> None:
+        self._produce(wanted)
+
+    @work(exclusive=True, exit_on_error=False, group="produce")
+    async def _produce(self, wanted: Wanted) -> None:
+        """Run to the end, wherever the person is; asks first where texts were never sent."""
+        generator = await asyncio.to_thread(self.services.generator)
+        self.production = Production(wanted, self._news)
+        try:
+            await self.production.run(generator)
+        except ConsentNeeded as needed:
+            if not await allow(self.app, self.services, needed):
+                raise
+            await self.production.run(generator)
+        self.app.flash(f"Generation into {wanted.name} ended. {self.production.lines()[-1]}")
+
+    def _end(self) -> None:
+        self.workers.cancel_group(self, "produce")
+
+    def _news(self) -> None:
+        """Tell whichever screen shows the run."""
+        for screen in self.app.screen_stack:
+            if isinstance(screen, GenerationScreen):
+                screen.news()
+        if self.is_current:
+            self._detail()
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_judge(self) -> None:
+        """Choose a judge, and have it judge meanwhile."""
+        name = self.current
+        wanted = await judging.ask(self.app, self.services, name)
+        if wanted is not None:
+            self._judge(name, wanted)
+
+    @work(exclusive=True, exit_on_error=False, group="judge")
+    async def _judge(self, name: str, wanted: judging.Judging) -> None:
+        done = await judging.judge(self.app, self.services, name, wanted, self.say)
+        self.load(name)
+        told = f"{done.model} judged {done.judged:,} examples of {name}."
+        self.app.flash(told)
+        if self.is_current:
+            self.app.push_screen(ReportScreen(f"{name} judged", told, judging.report(done)))
+
     # Splitting, checking, freezing
 
     @work(exclusive=True, exit_on_error=False, group="flow")
@@ -257,24 +288,72 @@ class DatasetsScreen(BaseScreen[None]):
         if answer is None:
             return
         transfer, memory = _shares(answer)
-        report = await asyncio.to_thread(
-            self.datasets.split, name, transfer=transfer, memory=memory
-        )
+        report, withdrawn = await asyncio.to_thread(self._split, name, transfer, memory)
         self.load(name)
         self.app.step_done("split", name)
+        if withdrawn:
+            self.app.flash(f"{withdrawn:,} examples had sources on both sides: rejected.")
         self.app.push_screen(ReportScreen(f"Split of {name}", "", words.split(report)))
+
+    def _split(self, name: str, transfer: float, memory: float) -> tuple[SplitReport, int]:
+        """Split; examples whose sources that tears apart are withdrawn, and the rest drawn anew."""
+        report = self.datasets.split(name, transfer=transfer, memory=memory)
+        withdrawn = self.services.sourcing().withdraw(name)
+        if withdrawn:
+            report = self.datasets.split(name, transfer=transfer, memory=memory)
+        return report, withdrawn
 
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_check(self) -> None:
         """Check the dataset and show the report."""
         name = self.current
         self.say(f"Checking {name}…")
-        report = await asyncio.to_thread(self.datasets.check, name)
+        checked = await asyncio.to_thread(findings.check, self.services, name)
         self.load(name)
         self.app.step_done("check", name)
-        self.app.push_screen(
-            ReportScreen(f"Check of {name}", f"{report.lines:,} examples", words.check(report))
-        )
+        self.app.push_screen(findings.FindingsScreen(self.services, name, checked))
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_check_file(self) -> None:
+        """Check a training file of anybody's."""
+        path = await composing.ask_file(self.app, "Check a training file", "Which JSON Lines file?")
+        if path is None:
+            return
+        self.say(f"Checking {path.name}…")
+        checked = await asyncio.to_thread(findings.check, self.services, path)
+        self.app.push_screen(findings.FindingsScreen(self.services, path, checked))
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_estimate(self) -> None:
+        """What training a model on the newest version would take."""
+        from tui.jobs import JobRequest
+
+        name = self.current
+        model = await ask_model(self.app, self.services, f"Train which model on {name}?")
+        if not model:
+            return
+        self.say(f"Counting as {model} does…")
+        jobs = await asyncio.to_thread(self.services.jobs)
+        found = await jobs.estimate(JobRequest(dataset=name, model=model))
+        self.load(name)
+        self.app.push_screen(ReportScreen(f"Estimate for {name}", "", words.estimate(found)))
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_versions(self) -> None:
+        """Cards of versions, and what changed."""
+        await versions.look(self.app, self.services, self.current)
+
+    @work(exclusive=True, exit_on_error=False, group="flow")
+    async def action_export(self) -> None:
+        """Write examples to a file."""
+        report = await exporting.export(self.app, self.services, self.current)
+        if report is None:
+            return
+        told = f"{report.written:,} written to {visible(report.path)}"
+        self.app.flash(told + (f", {report.failed:,} refused." if report.failed else "."))
+        if report.failed:
+            document = words.refusals(report.failures, ())
+            self.app.push_screen(ReportScreen("Export", told, document))
 
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_freeze(self) -> None:
@@ -293,11 +372,6 @@ def _name_problem(name: str) -> str:
     except PapertuneError as error:
         return str(error)
     return ""
-
-
-def _file_problem(answer: str) -> str:
-    path = typed_path(answer)
-    return "" if path.is_file() else f"There is no file at {answer.strip() or 'an empty path'}."
 
 
 def _shares(answer: str) -> tuple[float, float]:

@@ -11,6 +11,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from screens.datasets import DatasetsScreen
+from screens.datasets.findings import FindingsScreen
 from screens.datasets.queue import ReviewQueue
 from screens.datasets.report import ReportScreen
 from screens.datasets.review import ReviewScreen
@@ -195,7 +196,7 @@ async def test_from_drafts_to_a_frozen_version_by_keys(make_app: Make, services:
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, DatasetsScreen))
         await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, ReportScreen))
+        await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
         assert "Verdict" in app.screen.query_one(Reader).document.text
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, DatasetsScreen))

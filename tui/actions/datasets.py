@@ -43,6 +43,7 @@ ACTIONS = (
     Action("report.copy", "y", "Copy", "Copy the report", rank=10),
     Action("report.back", "escape", "Back", "Back to the datasets", rank=20),
     Action("findings.model", "t", "Tokens", "Count tokens as a model does", rank=12),
+    Action("findings.mend", "m", "Mend", "Write a mended copy of the file", rank=13),
     Action("findings.copy", "y", "Copy", "Copy the report", rank=14),
     Action("findings.back", "escape", "Back", "Back to the datasets", rank=20),
     Action("review.accept", "a", "Accept", "Accept the example", rank=1),

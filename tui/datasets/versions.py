@@ -10,7 +10,7 @@ from typing import Any
 
 from tui.datasets import frozen
 from tui.datasets.diff import DatasetDiff, diff
-from tui.datasets.freeze import PageOf
+from tui.datasets.freeze import CARD, PageOf
 from tui.datasets.shelf import Shelf
 from tui.domain.errors import NotFoundError, UsageError
 from tui.domain.example import Example, Kind, Role, Version
@@ -83,6 +83,16 @@ class VersionShelf(Shelf):
                 f"{version.name} has no file '{key}'.", f"It has: {', '.join(version.files)}."
             )
         return Path(version.files[key].path)
+
+    def card(self, version: Version) -> str:
+        """The card that was written with a version, in Markdown; raises NotFoundError."""
+        path = self._folder(version.dataset) / f"v{version.version}" / CARD
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError:
+            raise NotFoundError(
+                f"{version.name} has lost its card.", f"It was written to {path}."
+            ) from None
 
     def frozen(self, version: Version, *roles: Role) -> Examples:
         """The examples of a version as they were frozen, of the named roles or of all."""
