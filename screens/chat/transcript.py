@@ -50,17 +50,18 @@ class AnswerView(Vertical):
         self._pending = ""
         self._flushed = 0.0
         self._text = ""
+        # Held rather than asked for: an answer may be shown before its parts are mounted.
+        self._words = Streamed()
+        self._told = {name: Static(classes=name) for name in ("problems", "notes", "facts")}
 
     def compose(self) -> ComposeResult:
         """Words, verdicts, facts."""
-        yield Streamed()
+        yield self._words
         yield Static(
             Content("The sources do not hold the answer. These are the nearest passages."),
             classes="refusal",
         )
-        yield Static(classes="problems")
-        yield Static(classes="notes")
-        yield Static(classes="facts")
+        yield from self._told.values()
 
     def add(self, text: str) -> None:
         """Some more words of the answer; drawn at most every `_FLUSH_SECONDS`."""
@@ -74,7 +75,7 @@ class AnswerView(Vertical):
             pending, self._pending = self._pending, ""
             self._flushed = time.monotonic()
             self._text += pending
-            self.query_one(Streamed).append(pending)
+            self._words.append(pending)
 
     def finish(self, answer: Answer, *, hidden: str = "") -> None:
         """Show the whole answer with its facts and problems; `hidden` is shown for the facts."""
@@ -82,7 +83,7 @@ class AnswerView(Vertical):
         text = marked(answer.text, answer.flaws)
         if text != self._text.strip():
             self._text = text
-            self.query_one(Streamed).update(text)
+            self._words.update(text)
         problems = [clean(problem) for problem in answer.problems]
         if not answer.complete and answer.model:
             problems.insert(0, "This answer was cut short: what stands here is partial.")
@@ -95,12 +96,12 @@ class AnswerView(Vertical):
 
     def say(self, words: str) -> None:
         """A line under the answer."""
-        self.query_one(".facts", Static).update(Content(words))
+        self._told["facts"].update(Content(words))
 
     def _lines(self, name: str, lines: Sequence[str], mark: str) -> None:
         self.set_class(bool(lines), f"-{name}")
         words = "\n".join(f"{mark}{line}" for line in lines)
-        self.query_one(f".{name}", Static).update(Content(words))
+        self._told[name].update(Content(words))
 
 
 class ExchangeView(Vertical):
@@ -253,6 +254,32 @@ class Transcript(VerticalScroll, can_focus=True):
         """At the top the wheel asks for earlier exchanges too."""
         if self.scroll_y <= 0 and self._first > 0:
             await self.move(-1)
+
+    async def _step(self, step: int) -> None:
+        """At an end of what is drawn a key asks for what is beyond it: nothing scrolls there."""
+        at_end = self.scroll_y <= 0 if step < 0 else self.scroll_y >= self.max_scroll_y
+        if at_end:
+            await self.move(step)
+
+    async def action_scroll_up(self) -> None:  # type: ignore[override]
+        """One line up."""
+        await self._step(-1)
+        super().action_scroll_up()
+
+    async def action_page_up(self) -> None:  # type: ignore[override]
+        """One page up."""
+        await self._step(-1)
+        super().action_page_up()
+
+    async def action_scroll_down(self) -> None:  # type: ignore[override]
+        """One line down."""
+        await self._step(1)
+        super().action_scroll_down()
+
+    async def action_page_down(self) -> None:  # type: ignore[override]
+        """One page down."""
+        await self._step(1)
+        super().action_page_down()
 
     async def action_scroll_home(self) -> None:  # type: ignore[override]
         """To the very beginning."""
