@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tui.datasets import Datasets
 
 COLUMNS = (
-    Column("Example", 24, share=4),
+    Column("Example", 36, share=4),
     Column("Status", 8),
     Column("Kind", 9, rank=1),
     Column("Role", 12, rank=3),
@@ -218,7 +218,7 @@ class ExamplesScreen(BaseScreen[None]):
         if self._pending:
             why = self.query_one(Why)
             self.set_focus(why)
-            self.say(why.words(f"{len(self._pending):,} are"))
+            self.say(why.words(f" {len(self._pending):,}"))
 
     @on(Why.Given)
     def _given(self, event: Why.Given) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.message import Message
@@ -18,6 +18,7 @@ from screens.base import BaseScreen, ShellApp
 from screens.datasets.generation_form import GenerationForm
 from screens.datasets.models import ask_model
 from screens.datasets.production import Production, Wanted
+from screens.datasets.review import ReviewScreen
 from screens.datasets.services import DatasetServices
 from tui.domain.example import Kind
 from tui.keymap import bindings
@@ -149,6 +150,27 @@ class GenerationScreen(BaseScreen[None]):
         if action == "retry":
             return bool(self._failures) and not running
         return not running if action == "start" else True
+
+    @on(VirtualList.Opened)
+    def _opened(self, event: VirtualList.Opened) -> None:
+        """Read an example beside its passage; a refusal can be overruled there."""
+        event.stop()
+        place = int(event.row.key)
+        latest = self.mine.latest if self.mine is not None else ()
+        example = latest[place].id if place < len(latest) else ""
+        if not example:
+            self.app.flash("There is no example: no answer could be used.")
+            return
+        services = self._services
+        self.app.push_screen(
+            ReviewScreen(
+                services.datasets,
+                services.corpus,
+                self._dataset,
+                services.workspace,
+                only=[example],
+            )
+        )
 
     @work(exclusive=True, exit_on_error=False, group="flow")
     async def action_start(self) -> None:

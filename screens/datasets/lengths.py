@@ -41,9 +41,10 @@ def histogram(counts: Sequence[int], cut: int | None = None) -> list[str]:
     bars = [0] * (max(counts) // step + 1)
     for count in counts:
         bars[count // step] += 1
+    first = min(counts) // step
     digits = len(f"{len(bars) * step:,}")
     lines = []
-    for place, number in enumerate(bars):
+    for place, number in list(enumerate(bars))[first:]:
         start = place * step
         length = -(-number * _WIDEST // max(bars))
         label = f"{start:>{digits},}–{start + step - 1:<{digits},}"

@@ -124,7 +124,7 @@ class ReviewScreen(BaseScreen[None]):
         self._pending = True
         why = self.query_one(Why)
         self.set_focus(why)
-        self.say(why.words("This is"))
+        self.say(why.words())
 
     @on(Why.Given)
     async def _given(self, event: Why.Given) -> None:

@@ -35,13 +35,13 @@ class Why(Widget, can_focus=True):
 
         reason: str | None
 
-    def words(self, what: str) -> str:
-        """What is asked, with the keys that answer."""
+    def words(self, what: str = "") -> str:
+        """What is asked of whom, with the keys that answer; one line of 80 columns."""
         keys = [
             f"{self.app.key_for(f'why.{name}')} {ACTIONS[f'why.{name}'].label.lower()}"  # type: ignore[attr-defined]
             for name in (*REASONS, "keep")
         ]
-        return f"{what} rejected: {' · '.join(keys)}"
+        return f"Why{what}? {', '.join(keys)}"
 
     def action_wrong(self) -> None:
         """The answer is wrong."""

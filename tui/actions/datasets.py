@@ -70,7 +70,7 @@ ACTIONS = (
     ),
     Action("why.duplicate", "d", "Duplicate", "It is there already", rank=3),
     Action("why.style", "s", "Style", "It is badly put", rank=4, hides=("review.skip",)),
-    Action("why.none", "enter", "No reason", "Reject without a reason", rank=5),
+    Action("why.none", "enter", "None", "Reject without a reason", rank=5),
     Action(
         "why.keep",
         "escape",
