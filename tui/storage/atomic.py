@@ -53,9 +53,16 @@ def write_json(path: Path, value: Any, mode: int | None = None) -> None:
 
 
 def append_line(path: Path, value: Any, mode: int | None = None) -> None:
-    """Append one JSON line and fsync it; a torn last line of an earlier crash is closed first."""
+    """Append one JSON line and fsync it; see `append`."""
+    append(path, json.dumps(value, ensure_ascii=False).encode() + b"\n", mode)
+
+
+def append(path: Path, lines: bytes, mode: int | None = None) -> None:
+    """Append whole lines and fsync them; a torn last line of an earlier crash is closed first.
+
+    All of them or none: what a full disk took of them is cut off again before the OSError.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(value, ensure_ascii=False).encode() + b"\n"
     descriptor = os.open(
         path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o666 if mode is None else mode
     )
@@ -64,9 +71,17 @@ def append_line(path: Path, value: Any, mode: int | None = None) -> None:
         if size:
             file.seek(size - 1)
             if file.read(1) != b"\n":
-                line = b"\n" + line
-        file.write(line)
-        os.fsync(file.fileno())
+                lines = b"\n" + lines
+        left = memoryview(lines)
+        try:
+            while left:
+                left = left[file.write(left) :]
+            os.fsync(file.fileno())
+        except OSError:
+            written = len(lines) - len(left)
+            if file.seek(0, os.SEEK_END) == size + written:  # nobody has appended since
+                file.truncate(size)
+            raise
     if not size:
         sync_directory(path.parent)
 

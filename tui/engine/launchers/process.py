@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Collection
 
-from tui.domain.errors import PapertuneError
 from tui.engine.device import CPU, cores, gpus, idle_gpus
+from tui.engine.faults import told
 from tui.engine.launchers.base import Launch, Room, Seen, Where
 from tui.engine.launchers.command import WorkerCommand
 from tui.engine.supervisor import process
@@ -76,12 +77,14 @@ class ProcessLauncher:
                 | ({"CUDA_VISIBLE_DEVICES": ",".join(chosen)} if chosen else {}),
             )
         except OSError as error:
-            raise PapertuneError(f"The worker could not be started: {error}.") from error
+            raise told(error) from error
         with self._lock:
             self._children[str(folder.path)] = child
         identity = Identity.of(child.pid)
         if identity is not None:
-            folder.write_worker(identity)
+            # On a full disk the worker is found by its command line; it must not be taken for lost.
+            with contextlib.suppress(OSError):
+                folder.write_worker(identity)
 
     def look(self, folder: JobFolder) -> Seen:
         """Whether the worker's process lives; how it ended is known of our own children only."""
@@ -93,7 +96,8 @@ class ProcessLauncher:
         if worker is None:
             worker = process.find(folder.path)
             if worker is not None:
-                folder.write_worker(worker)
+                with contextlib.suppress(OSError):
+                    folder.write_worker(worker)
         if process.alive(worker, folder.path):
             return Seen(Where.RUNNING)
         return Seen(Where.GONE, "died")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from tui.domain.errors import (
     PapertuneError,
     UsageError,
 )
+from tui.engine.faults import disk_full, told
 from tui.text import visible
 
 _LOG = logging.getLogger("papertune.engine")
@@ -82,7 +84,17 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(PapertuneError)
     async def _ours(_request: Request, error: PapertuneError) -> JSONResponse:
-        return JSONResponse({"detail": visible(str(error))}, _status(error))
+        status = 507 if disk_full(error) else _status(error)
+        return JSONResponse({"detail": visible(str(error))}, status)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(sqlite3.Error)
+    async def _refused_by_the_system(
+        request: Request, error: OSError | sqlite3.Error
+    ) -> JSONResponse:
+        _LOG.warning("%s %s: %s", request.method, request.url.path, error)
+        status = 507 if disk_full(error) else 500
+        return JSONResponse({"detail": visible(str(told(error)))}, status)
 
     @app.exception_handler(Exception)
     async def _unforeseen(request: Request, error: Exception) -> JSONResponse:

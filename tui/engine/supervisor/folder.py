@@ -81,8 +81,8 @@ class JobFolder:
         atomic.write_json(self.path / "launch.json", document)
 
     def ask_to_stop(self) -> None:
-        """Leave the cancel file."""
-        with contextlib.suppress(FileNotFoundError):
+        """Leave the cancel file; where a full disk has no room for it, signals have to do."""
+        with contextlib.suppress(OSError):
             (self.path / "cancel").touch()
 
     @property

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
-from tui.domain.errors import ConflictError, PapertuneError, UsageError
+from tui.domain.errors import PapertuneError, UsageError
 from tui.domain.job import JobStatus
 from tui.engine.background import in_background
 from tui.engine.faults import disk_full, told
@@ -180,9 +180,8 @@ class Supervisor:
             self._stumbles.pop(job.id, None)
         except Exception as error:
             _LOG.exception("job %s", job.id)
-            # What the database cannot take now it takes when there is room; the worker goes on.
-            waits = isinstance(error, ConflictError) or disk_full(error)
-            self._stumbles[job.id] = self._stumbles.get(job.id, 0) + (not waits)
+            # Without room for the database it waits until there is some; the worker goes on.
+            self._stumbles[job.id] = self._stumbles.get(job.id, 0) + (not disk_full(error))
             if self._stumbles[job.id] >= _STUMBLES:
                 self.folder(job.id).ask_to_stop()
                 self._leaving.add(job.id)
@@ -210,8 +209,7 @@ class Supervisor:
         return document(job, model, prepared, self._price, measured, launcher.devices)
 
     async def _launch_next(self) -> None:
-        jobs = self._jobs.unfinished()
-        launcher = self._launcher
+        jobs, launcher = self._jobs.unfinished(), self._launcher
         taken = {
             device
             for job in jobs
@@ -317,11 +315,10 @@ class Supervisor:
         except PapertuneError as error:
             self._fail(job, str(error))
             return
-        tokens = status.get("train_tokens")
+        told_tokens = status.get("train_tokens")
+        tokens = int(told_tokens) if isinstance(told_tokens, int | float) else None
         self._account(job)
-        self._jobs.finish(
-            job, name, int(tokens) if isinstance(tokens, int | float) else None, int(time.time())
-        )
+        self._jobs.finish(job, name, tokens, int(time.time()))
         self._forget(job)
 
     def _end_cancelled(self, job: StoredJob, message: str = "") -> None:
@@ -339,8 +336,7 @@ class Supervisor:
         if seen.where is Where.GONE:
             self._end_cancelled(job)
             return
-        with contextlib.suppress(OSError):  # on a full disk a signal has to do
-            folder.ask_to_stop()
+        folder.ask_to_stop()
         waited = time.monotonic() - self._cancelled_at.setdefault(job.id, time.monotonic())
         await in_background(partial(self._launcher_of(job).press, folder, waited))
 
@@ -365,7 +361,7 @@ class Supervisor:
         launcher = self._launcher_of(job)
         launcher.forget(folder)
         step = max((point["step"] for point in folder.points()), default=-1)
-        # A launch that its scheduler did not take for now says nothing against the job.
+        # A launch that its scheduler put off says nothing against the job.
         put_off = self._not_before.pop(job.id, None) is not None
         launches = 1 if step > job.launch_step else job.launches + (not put_off)
         if launches <= _LAUNCHES:
