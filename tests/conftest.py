@@ -6,11 +6,21 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tui.domain.errors import PapertuneError
 
 MODEL_ID = "smollm2-135m-instruct"
 EMBEDDER_ID = "all-minilm-l6-v2"
+
+# How long an example takes says how busy the machine is. CI draws the same examples every time.
+settings.register_profile(
+    "papertune",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize="CI" in os.environ,
+)
+settings.load_profile("papertune")
 
 
 @pytest.fixture(autouse=True)
