@@ -257,6 +257,8 @@ class Transcript(VerticalScroll, can_focus=True):
 
     async def _step(self, step: int) -> None:
         """At an end of what is drawn a key asks for what is beyond it: nothing scrolls there."""
+        if step < 0:
+            self.anchor(False)
         at_end = self.scroll_y <= 0 if step < 0 else self.scroll_y >= self.max_scroll_y
         if at_end:
             await self.move(step)
