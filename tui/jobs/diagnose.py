@@ -18,7 +18,7 @@ from tui.domain.job import JobStatus, LossPoint
 
 _RISES = 2  # evaluations in a row above the best one before it counts as overfitting
 _RISE_SHARE = 0.02  # smaller rises are noise of a small validation file
-_RISE_NATS = 0.005
+_RISE_NATS = 0.05  # what 64 rows tell a loss by, and no job measures more of a file
 _RECOVERED = 0.5  # of the highest rise: less than that is left of it
 _ENOUGH_POINTS = 10
 _ENOUGH_SHARE = 0.2
