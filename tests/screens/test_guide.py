@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.pilot import Pilot
 
+from screens.datasets.findings import FindingsScreen
 from screens.datasets.report import ReportScreen
 from tests.screens.pilots import dialog, status, until
 from tui.app import PapertuneApp
@@ -40,7 +41,7 @@ async def test_each_step_is_done_by_the_key_that_the_bar_names(empty_services: S
         await pilot.press("escape")
         await _at(pilot, "Step 4 of 9", "press c")
         await pilot.press("c")
-        await until(pilot, lambda: isinstance(app.screen, ReportScreen))
+        await until(pilot, lambda: isinstance(app.screen, FindingsScreen))
         await pilot.press("escape")
         await _at(pilot, "Step 5 of 9", "press z")
         await pilot.press("z")
