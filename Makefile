@@ -5,6 +5,8 @@
 #   make bench   every benchmark, one after the other
 
 PYTHON ?= python3
+# Tests run side by side, a file's tests in one process: they wait for others more than they compute.
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 # What is installed is decided by these files; the stamps are renewed when one of them changes.
@@ -16,7 +18,7 @@ run: $(VENV)/run.stamp
 	@$(BIN)/papertune quickstart $(ARGS)
 
 test: lint types layers
-	$(BIN)/python -m pytest -m "not soak"
+	$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadfile
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
