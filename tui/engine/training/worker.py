@@ -28,6 +28,8 @@ DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 128 + signal.SIGTERM
 _LOOK_SECONDS = 0.2
 # After SIGTERM a step may end and be saved; Slurm kills after 30 s, so there is time to spare.
 _GRACE_SECONDS = 10.0
+# On a machine that people share with the job, their keys and answers come before its next step.
+_NICE = 5
 _ENVIRONMENT = {
     # Threads that wait by spinning are faster on quiet cores and ruinous on shared ones. Tokens a
     # second of two threads on two cores, quiet and beside a busy process (SmolLM2-135M): never
@@ -53,6 +55,8 @@ def main(arguments: list[str]) -> int:
             return DONE
         for name, value in _ENVIRONMENT.items():
             os.environ.setdefault(name, value)
+        if "SLURM_JOB_ID" not in os.environ:
+            os.nice(_NICE)
         code = _work(folder, ranks)
         if ranks.size > 1:
             # What connects the processes can wait for ever for one that has gone before.
