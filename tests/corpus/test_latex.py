@@ -194,6 +194,7 @@ def test_an_arxiv_bundle_is_read_from_memory(tmp_path: Path) -> None:
         (gzip.compress(MAIN.encode())[:200], "damaged archive"),
         (bundle({"readme.txt": b"nothing"}), "without a LaTeX paper"),
     ],
+    ids=["zeros", "letters", "garbage", "cut", "no-paper"],
 )
 def test_hostile_bundles_are_refused(tmp_path: Path, data: bytes, reason: str) -> None:
     path = tmp_path / "x.tar.gz"
