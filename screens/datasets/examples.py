@@ -14,12 +14,11 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-from screens.base import BaseScreen
 from screens.datasets import sources
 from screens.datasets.choosing import ask_filter
 from screens.datasets.queue import EVERYTHING, Filter
 from screens.datasets.review import ReviewScreen
-from screens.datasets.why import Why
+from screens.datasets.why import AsksWhy
 from tui.domain.errors import NotFoundError
 from tui.domain.example import Example, Role, Status
 from tui.keymap import bindings
@@ -72,12 +71,12 @@ def row(example: Example) -> Row:
     return Row(example.id, cells, tone)
 
 
-class ExamplesScreen(BaseScreen[None]):
+class ExamplesScreen(AsksWhy):
     """All examples that pass a filter; decisions are for the selection, else the one under it."""
 
     NAME = "Datasets"
     ABOUT = "Examples of one dataset: select some with space, v or *, then decide on all of them."
-    BINDINGS = bindings("examples")
+    BINDINGS = bindings("examples") + bindings("why")
     CSS_PATH = "examples.tcss"
     AUTO_FOCUS = "VirtualList"
 
@@ -112,7 +111,6 @@ class ExamplesScreen(BaseScreen[None]):
         """The list."""
         yield VirtualList(COLUMNS, id="examples")
         yield Static(id="empty")
-        yield Why()
 
     @property
     def listing(self) -> VirtualList:
@@ -167,6 +165,9 @@ class ExamplesScreen(BaseScreen[None]):
     def _opened(self, event: VirtualList.Opened) -> None:
         """Read one beside its passage, and the others from there on."""
         event.stop()
+        if self.asking:  # the same key rejects without a reason
+            self._settle()
+            return
         self.app.push_screen(
             ReviewScreen(
                 self._datasets,
@@ -216,24 +217,19 @@ class ExamplesScreen(BaseScreen[None]):
         self._settle()
         self._pending = self.listing.chosen()
         if self._pending:
-            why = self.query_one(Why)
-            self.set_focus(why)
-            self.say(why.words(f" {len(self._pending):,}"))
+            self.ask_why(f" {len(self._pending):,}")
 
-    @on(Why.Given)
-    def _given(self, event: Why.Given) -> None:
-        event.stop()
-        if event.reason is None:
-            self._pending = []
-            self.set_focus(self.listing)
+    async def answered(self, reason: str | None) -> None:
+        """Reject with the reason, or not at all."""
+        if reason is None:
+            self._pending, self.asking = [], False
             self._say_where()
         else:
-            self._settle(event.reason)
+            self._settle(reason)
 
     def _settle(self, reason: str = "") -> None:
         if self._pending:
-            ids, self._pending = self._pending, []
-            self.set_focus(self.listing)
+            ids, self._pending, self.asking = self._pending, [], False
             self._say_where()
             self._decide(ids, Status.REJECTED, reason)
 

@@ -7,17 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on, work
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from screens.base import BaseScreen
 from screens.datasets import editing, sources
 from screens.datasets.choosing import ask_filter
 from screens.datasets.queue import Filter, Place, ReviewQueue, keep_place, recall_place
-from screens.datasets.why import Why
+from screens.datasets.why import AsksWhy
 from tui.domain.errors import PapertuneError
 from tui.domain.example import Example, Form, Kind, Status
 from tui.keymap import bindings
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
     from tui.datasets import Datasets
 
 
-class ReviewScreen(BaseScreen[None]):
+class ReviewScreen(AsksWhy):
     """Shows one example after the other; each decision is on disk before the next is drawn.
 
     Without `passing` it goes on where this person was; with `only` it shows these examples.
@@ -38,7 +37,7 @@ class ReviewScreen(BaseScreen[None]):
 
     NAME = "Datasets"
     ABOUT = "Read the example beside its source and decide. A decision is on disk at once."
-    BINDINGS = bindings("review")
+    BINDINGS = bindings("review") + bindings("why")
     CSS_PATH = "review.tcss"
     AUTO_FOCUS = "Reader"
 
@@ -61,7 +60,6 @@ class ReviewScreen(BaseScreen[None]):
         self._at = at
         self._reason = reason
         self._kept = passing is None and only is None
-        self._pending = False
         self.queue = ReviewQueue(datasets, name, passing or Filter(), only)
 
     def compose_body(self) -> ComposeResult:
@@ -73,7 +71,6 @@ class ReviewScreen(BaseScreen[None]):
                 yield Static(id="answer")
                 yield Static(id="quote")
             yield ReaderPane("This example names no source.", id="source")
-        yield Why()
 
     def on_mount(self) -> None:
         """Go to where this person was."""
@@ -121,30 +118,21 @@ class ReviewScreen(BaseScreen[None]):
         await self._settle()
         if self.queue.current is None:
             return
-        self._pending = True
-        why = self.query_one(Why)
-        self.set_focus(why)
-        self.say(why.words())
+        self.ask_why()
 
-    @on(Why.Given)
-    async def _given(self, event: Why.Given) -> None:
-        event.stop()
-        if event.reason is None:
-            self._pending = False
-            self._to_text()
+    async def answered(self, reason: str | None) -> None:
+        """Reject with the reason, or not at all."""
+        if reason is None:
+            self.asking = False
             self._say_where()
         else:
-            await self._settle(event.reason)
+            await self._settle(reason)
 
     async def _settle(self, reason: str = "") -> None:
         """Reject what awaits its reason, with this one or none."""
-        if self._pending:
-            self._pending = False
-            self._to_text()
+        if self.asking:
+            self.asking = False
             await self._do(lambda: self.queue.decide(Status.REJECTED, self._reason or reason))
-
-    def _to_text(self) -> None:
-        self.set_focus(self.query_one(ReaderPane).reader)
 
     async def action_repeat(self) -> None:
         """Decide as the last time."""

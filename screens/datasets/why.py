@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from textual.message import Message
-from textual.widget import Widget
-
+from screens.base import BaseScreen
 from tui.actions import ACTIONS
-from tui.keymap import bindings
 
 REASONS = {
     "wrong": "wrong",
@@ -19,53 +14,59 @@ REASONS = {
 }
 """The reason that each action of the scope `why` gives."""
 
+# Actions of the screens themselves whose keys are reasons, or take the question back, meanwhile.
+_GIVE_WAY = frozenset({"undo", "skip", "back"})
 
-class Why(Widget, can_focus=True):
-    """Has the focus while a rejection may be given its reason; other keys are the screen's.
 
-    So whoever gives no reasons types on: the next decision's key rejects without one.
+class AsksWhy(BaseScreen[None]):
+    """A screen on which a rejection may be followed by a reason's key; any other key goes on.
+
+    So whoever gives no reasons types on: the next decision's key rejects without one. The focus
+    stays where it is, since moving it repaints a screenful. Its `BINDINGS` are its own scope's,
+    then those of `why`.
     """
 
-    BINDINGS = bindings("why")
-    DEFAULT_CSS = "Why { height: 0; }"
+    asking = False
 
-    @dataclass
-    class Given(Message):
-        """A reason, empty for none; None when nothing is to be rejected."""
-
-        reason: str | None
-
-    def words(self, what: str = "") -> str:
-        """What is asked of whom, with the keys that answer; one line of 80 columns."""
+    def ask_why(self, what: str = "") -> None:
+        """Say which keys give which reason, in one line of 80 columns."""
+        self.asking = True
         keys = [
-            f"{self.app.key_for(f'why.{name}')} {ACTIONS[f'why.{name}'].label.lower()}"  # type: ignore[attr-defined]
+            f"{self.app.key_for(f'why.{name}')} {ACTIONS[f'why.{name}'].label.lower()}"
             for name in (*REASONS, "keep")
         ]
-        return f"Why{what}? {', '.join(keys)}"
+        self.say(f"Why{what}? {', '.join(keys)}")
 
-    def action_wrong(self) -> None:
+    async def answered(self, reason: str | None) -> None:
+        """A reason was given, empty for none; None when nothing is to be rejected."""
+        raise NotImplementedError
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002
+        """Reasons are there while one is asked for."""
+        if action in REASONS or action == "keep":
+            return self.asking
+        return not self.asking if action in _GIVE_WAY else True
+
+    async def action_wrong(self) -> None:
         """The answer is wrong."""
-        self._give("wrong")
+        await self.answered(REASONS["wrong"])
 
-    def action_unsupported(self) -> None:
+    async def action_unsupported(self) -> None:
         """The passage does not say so."""
-        self._give("unsupported")
+        await self.answered(REASONS["unsupported"])
 
-    def action_duplicate(self) -> None:
+    async def action_duplicate(self) -> None:
         """It is there already."""
-        self._give("duplicate")
+        await self.answered(REASONS["duplicate"])
 
-    def action_style(self) -> None:
+    async def action_style(self) -> None:
         """It is badly put."""
-        self._give("style")
+        await self.answered(REASONS["style"])
 
-    def action_none(self) -> None:
+    async def action_none(self) -> None:
         """No reason."""
-        self._give("none")
+        await self.answered(REASONS["none"])
 
-    def action_keep(self) -> None:
+    async def action_keep(self) -> None:
         """Do not reject."""
-        self.post_message(self.Given(None))
-
-    def _give(self, name: str) -> None:
-        self.post_message(self.Given(REASONS[name]))
+        await self.answered(None)

@@ -175,10 +175,10 @@ class Store:
     ) -> list[str]:
         """The ids of the examples that `examples` would give."""
         where, values = _where(name, kind, status, role, paper, reason, author)
-        rows = self.connection.execute(
-            f"SELECT id FROM example WHERE {where} ORDER BY created_at, rowid", values
-        )
-        return [row["id"] for row in rows]
+        cursor = self.connection.cursor()
+        cursor.row_factory = None  # plain tuples: of 100,000 rows they cost half as much
+        cursor.execute(f"SELECT id FROM example WHERE {where} ORDER BY created_at, rowid", values)
+        return [example for (example,) in cursor]
 
     def facets(self, name: str) -> dict[str, list[tuple[str, int]]]:
         """What examples can be filtered by, with how many there are, the most frequent first."""
