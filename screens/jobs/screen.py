@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _REPAINT_SECONDS = 0.5
 _RELIST_SECONDS = 5.0
 # Listing again may take this share of one core's time: a thousand jobs are asked for less often.
-_LIST_SHARE = 1 / 400
+_LIST_SHARE = 1 / 1000
 _MISSED = 4
 
 
