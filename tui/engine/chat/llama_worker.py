@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import sys
 from typing import Any
 
@@ -22,15 +23,18 @@ def main() -> None:
     options = json.loads(sys.stdin.readline())
     answers = os.dup(1)
     os.dup2(2, 1)  # llama.cpp logs to standard output; that is not where its words belong
-    server = _server(options)
+    import xllamacpp
+
+    params = _params(options)
+    server = xllamacpp.Server(params)
     with os.fdopen(answers, "w", closefd=False) as out:
-        out.write(json.dumps({"url": server.listening_address}) + "\n")
+        out.write(json.dumps({"url": server.listening_address + params.api_prefix}) + "\n")
     while sys.stdin.readline():
         pass
     os._exit(0)  # the server's own end waits for requests under way; there is nobody to read them
 
 
-def _server(options: dict[str, Any]) -> Any:
+def _params(options: dict[str, Any]) -> Any:
     import xllamacpp
 
     params = xllamacpp.CommonParams()
@@ -38,6 +42,8 @@ def _server(options: dict[str, Any]) -> Any:
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [options["key"]]
+    # llama.cpp tells its health to everybody; under a name that nobody knows it does not.
+    params.api_prefix = f"/{secrets.token_hex(16)}"
     params.n_parallel = options["slots"]
     params.n_ctx = options["slots"] * options["context"]
     params.n_batch = MICRO_BATCH
@@ -51,7 +57,7 @@ def _server(options: dict[str, Any]) -> Any:
     params.fit_params = False
     params.verbosity = 1
     params.lora_adapters = [_adapter(xllamacpp, path) for path in options["adapters"]]
-    return xllamacpp.Server(params)
+    return params
 
 
 def _adapter(xllamacpp: Any, path: str) -> Any:

@@ -30,7 +30,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from tui.engine.chat.torch_decoder import Answer, Asked, Decoder
-from tui.engine.launchers.serving import ADDRESS, ALIVE, FORGOTTEN_SECONDS, SPEC
+from tui.engine.launchers.serving import ADDRESS, SPEC, Forgotten
 from tui.storage.atomic import write_json
 
 _LOOK_SECONDS = 5.0
@@ -68,11 +68,10 @@ def _remote(folder: Path) -> None:
         write_json(folder / ADDRESS, {"url": url}, 0o600)
 
     def watch() -> None:
-        while True:
+        forgotten = Forgotten(folder)
+        while not forgotten.is_so():
             time.sleep(_LOOK_SECONDS)
-            with contextlib.suppress(OSError):
-                if time.time() - (folder / ALIVE).stat().st_mtime > FORGOTTEN_SECONDS:
-                    os._exit(0)
+        os._exit(0)
 
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     _serve(options, options["host"], tell, watch)

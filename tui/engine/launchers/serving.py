@@ -13,8 +13,12 @@ A worker is started as `command + [folder]`, wherever a launcher puts it. It
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 SPEC, ADDRESS, ALIVE, LOG = "chat.json", "address.json", "alive", "log.txt"
@@ -42,6 +46,28 @@ class Address:
 
     url: str
     key: str = field(repr=False)
+
+
+class Forgotten:
+    """Whether the engine has stopped touching the `alive` file of a worker's folder.
+
+    Counted by `clock`, the worker's own monotonic one, between changes of the file: the clocks of
+    two nodes differ, and either may be set.
+    """
+
+    def __init__(self, folder: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._alive = folder / ALIVE
+        self._clock = clock
+        self._touched = 0.0
+        self._since = clock()
+
+    def is_so(self) -> bool:
+        """Whether it was not touched for `FORGOTTEN_SECONDS`; to be asked again and again."""
+        with contextlib.suppress(OSError):
+            touched = self._alive.stat().st_mtime
+            if touched != self._touched:
+                self._touched, self._since = touched, self._clock()
+        return self._clock() - self._since > FORGOTTEN_SECONDS
 
 
 class ChatPlace(Protocol):
