@@ -18,6 +18,7 @@ from textual.widget import Widget
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
     from rich.markdown import Markdown
+    from rich.style import Style
 
 _FENCE = re.compile(r"^\s{0,3}(```|~~~)")
 # One block may not grow without end either: hostile output need not hold a blank line.
@@ -114,10 +115,34 @@ class Streamed(Widget):
             self._add(self._open, width)
 
     def _add(self, block: str, width: int) -> None:
-        lines = [Strip(line) for line in _drawn(block, width)]
-        if lines and self._lines:
-            lines.insert(0, Strip([]))
-        self._lines += lines
+        _add(self._lines, block, width)
+
+
+def markdown_lines(text: str, width: int) -> list[Strip]:
+    """Markdown that grows no more, as lines of at most `width` cells."""
+    lines: list[Strip] = []
+    while (end := _block_end(text)) > 0:
+        _add(lines, text[:end], width)
+        text = text[end:]
+    if text.strip():
+        _add(lines, text, width)
+    return lines
+
+
+def text_lines(text: str, style: Style, width: int) -> list[Strip]:
+    """Plain words in one style, wrapped."""
+    from rich.text import Text
+
+    console = _console()
+    options = console.options.update(width=width, highlight=False)
+    return [Strip(line) for line in console.render_lines(Text(text, style), options, pad=False)]
+
+
+def _add(lines: list[Strip], block: str, width: int) -> None:
+    drawn = [Strip(line) for line in _drawn(block, width)]
+    if drawn and lines:
+        drawn.insert(0, Strip([]))
+    lines += drawn
 
 
 def _block_end(text: str) -> int:

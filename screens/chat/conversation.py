@@ -75,8 +75,9 @@ class ConversationScreen(BaseScreen[None]):
         await self.transcript.show(self.session.exchanges, "")
         self.ask(text)
 
-    def action_go_on(self) -> None:
+    async def action_go_on(self) -> None:
         """Have the model go on with its last answer, which was cut."""
+        await self.transcript.action_scroll_end()
         view = self.transcript.last
         if self._answering is None and view is not None:
             self._answering = self._go_on(view)

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import ItemGrid, Vertical, VerticalScroll
 from textual.content import Content
 from textual.message import Message
+from textual.widget import Widget
 from textual.widgets import Static
 
+from screens.chat.kept import KeptView
+from screens.chat.told import REFUSAL, asked, facts, label, notes, problems
 from tui.chat.cite import marked
 from tui.domain.chat import Answer, Exchange
 from tui.keymap import bindings
-from tui.text import clean, shorten
 from widgets.streamed import Streamed
 
 # Streams are coalesced: words that come faster than this are drawn together.
@@ -24,7 +26,6 @@ _FLUSH_SECONDS = 0.25
 WINDOW = 6
 """Exchanges drawn at once; the others come when one scrolls to them, so a long conversation is as
 light as a short one."""
-_LONGEST_QUESTION = 2000
 _SIDES = "AB"
 
 
@@ -33,9 +34,8 @@ class AnswerView(Vertical):
 
     DEFAULT_CSS = """
     AnswerView { height: auto; width: 1fr; }
-    AnswerView > .facts {
-        height: 1; color: $muted; text-wrap: nowrap; text-overflow: ellipsis;
-    }
+    AnswerView > Streamed { margin-bottom: 1; }
+    AnswerView > .facts { height: auto; color: $muted; }
     AnswerView > .refusal { height: auto; color: $accent; display: none; }
     AnswerView.-refused > .refusal { display: block; }
     AnswerView > .problems { height: auto; color: $warning; display: none; }
@@ -57,10 +57,7 @@ class AnswerView(Vertical):
     def compose(self) -> ComposeResult:
         """Words, verdicts, facts."""
         yield self._words
-        yield Static(
-            Content("The sources do not hold the answer. These are the nearest passages."),
-            classes="refusal",
-        )
+        yield Static(Content(REFUSAL), classes="refusal")
         yield from self._told.values()
 
     def add(self, text: str) -> None:
@@ -84,24 +81,18 @@ class AnswerView(Vertical):
         if text != self._text.strip():
             self._text = text
             self._words.update(text)
-        problems = [clean(problem) for problem in answer.problems]
-        if not answer.complete and answer.model:
-            problems.insert(0, "This answer was cut short: what stands here is partial.")
-        elif answer.finish_reason == "length":
-            problems.insert(0, "The answer was longer than it may be.")
         self.set_class(answer.refused, "-refused")
-        self._lines("problems", problems, "! ")
-        self._lines("notes", [clean(note) for note in answer.notes], "· ")
+        self._lines("problems", problems(answer))
+        self._lines("notes", notes(answer))
         self.say(hidden or facts(answer))
 
     def say(self, words: str) -> None:
         """A line under the answer."""
         self._told["facts"].update(Content(words))
 
-    def _lines(self, name: str, lines: Sequence[str], mark: str) -> None:
+    def _lines(self, name: str, lines: Sequence[str]) -> None:
         self.set_class(bool(lines), f"-{name}")
-        words = "\n".join(f"{mark}{line}" for line in lines)
-        self._told[name].update(Content(words))
+        self._told[name].update(Content("\n".join(lines)))
 
 
 class ExchangeView(Vertical):
@@ -110,14 +101,8 @@ class ExchangeView(Vertical):
     DEFAULT_CSS = """
     ExchangeView { height: auto; padding: 0 1 1 1; }
     ExchangeView > .asked { height: auto; color: $accent; text-style: bold; }
-    ExchangeView > .sides { height: auto; }
-    ExchangeView > .sides > AnswerView:last-of-type.-second {
-        border-left: solid $line; padding-left: 1;
-    }
-    .-narrow ExchangeView > .sides { layout: vertical; }
-    .-narrow ExchangeView > .sides > AnswerView:last-of-type.-second {
-        border-left: none; padding-left: 0; border-top: solid $line;
-    }
+    ExchangeView > .sides { height: auto; grid-size: 2; grid-gutter: 0 1; }
+    ExchangeView > .sides > AnswerView.-second { border-left: solid $line; padding-left: 1; }
     """
 
     def __init__(self, question: str, key: str = "", sides: int = 1, label: str = "") -> None:
@@ -131,14 +116,15 @@ class ExchangeView(Vertical):
 
     def compose(self) -> ComposeResult:
         """Question, then the answers."""
-        asked = clean(self._question)
-        if len(asked) > _LONGEST_QUESTION:
-            asked = f"{asked[:_LONGEST_QUESTION]}… ({len(asked):,} characters)"
-        words = Content(f"› {asked}")
+        words = Content(asked(self._question))
         if self._label:
             words = Content.assemble(words, (f"  {self._label}", "$muted"))
         yield Static(words, classes="asked")
-        with Horizontal(classes="sides"):
+        if len(self.views) == 1:
+            yield self.views[0]
+            return
+        # A grid stretches the shorter answer, and so the line between them.
+        with ItemGrid(classes="sides"):
             yield from self.views
 
     def add(self, text: str, side: int = 0) -> None:
@@ -191,30 +177,52 @@ class Transcript(VerticalScroll, can_focus=True):
     async def show(self, exchanges: Sequence[Exchange], hint: str) -> None:
         """Show the end of a conversation, or the hint where there is none."""
         self._exchanges = list(exchanges)
-        await self._draw(max(0, len(self._exchanges) - WINDOW), hint=hint)
+        with self.app.batch_update():
+            await self.remove_children()
+            await self._draw(max(0, len(self._exchanges) - WINDOW), hint=hint)
         self.anchor()
 
     async def _draw(self, first: int, hint: str = "") -> None:
-        """Draw `WINDOW` exchanges from the `first`."""
+        """Draw `WINDOW` exchanges from the `first`; those that are drawn already stay."""
         self.anchor(False)
         self._first = first
         shown = self._exchanges[first : first + WINDOW]
+        wanted = {exchange.id for exchange in shown}
+        above, below = first, len(self._exchanges) - first - len(shown)
         with self.app.batch_update():
-            await self.remove_children()
-            if not shown:
-                await self.mount(Static(Content(hint), classes="hint"))
-                return
-            views = [_view(exchange) for exchange in shown]
-            above, below = first, len(self._exchanges) - first - len(shown)
-            rest = [Static(Content(words), classes="hint") for words in (
-                f"↑ {above} earlier exchanges" if above else "",
-                f"↓ {below} later exchanges" if below else "",
-            )]  # fmt: skip
-            before = [rest[0]] if above else []
-            after = [rest[1]] if below else []
-            await self.mount_all([*before, *views, *after])
-            for view, exchange in zip(views, shown, strict=True):
-                view.show(exchange)
+            await self.remove_children(
+                [v for v in self.children if getattr(v, "key", None) not in (*wanted, "")]
+            )
+            drawn = {v.key: v for v in self.children if isinstance(v, (KeptView, ExchangeView))}
+            # What is under way belongs to the end, and waits unseen while that is not drawn.
+            under_way = drawn.pop("", None)
+            if under_way is not None:
+                under_way.display = not below
+            for ended in drawn.values():
+                ended.display = True
+            views = [drawn.get(exchange.id) or self._view(exchange) for exchange in shown]
+            top = next((v for v in views if v.is_attached), under_way)
+            at = next((n for n, v in enumerate(views) if v.is_attached), len(views))
+            before: list[Widget] = [*views[:at]]
+            after: list[Widget] = [v for v in views[at:] if not v.is_attached]
+            if above:
+                before = [_hint(f"↑ {above} earlier exchanges"), *before]
+            if below:
+                after = [*after, _hint(f"↓ {below} later exchanges")]
+            if not shown and hint:
+                before = [_hint(hint)]
+            await self.mount_all(before, before=top)
+            await self.mount_all(after, before=under_way)
+
+    def _view(self, exchange: Exchange) -> KeptView | ExchangeView:
+        """An exchange drawn: whole where somebody may still say something of it."""
+        if exchange.other is None and exchange.id != self._exchanges[-1].id:
+            return KeptView(exchange)
+        view = ExchangeView(
+            exchange.question, exchange.id, 2 if exchange.other is not None else 1, label(exchange)
+        )
+        view.show(exchange)
+        return view
 
     async def move(self, step: int) -> None:
         """Draw the window half a window further up or down, what was in sight staying in sight."""
@@ -226,7 +234,7 @@ class Transcript(VerticalScroll, can_focus=True):
         try:
             edge = self._exchanges[self._first if step < 0 else self._first + WINDOW - 1].id
             await self._draw(first)
-            view = next((v for v in self.query(ExchangeView) if v.key == edge), None)
+            view = next((v for v in self.children if getattr(v, "key", None) == edge), None)
             if view is not None:
                 self.call_after_refresh(
                     self.scroll_to_widget, view, animate=False, top=step < 0, immediate=True
@@ -317,42 +325,11 @@ class Transcript(VerticalScroll, can_focus=True):
 
     @property
     def last(self) -> ExchangeView | None:
-        """The view of the exchange asked last."""
+        """The view of the exchange asked last, where it is drawn."""
         views = list(self.query(ExchangeView))
-        return views[-1] if views else None
+        newest = self._exchanges[-1].id if self._exchanges else ""
+        return views[-1] if views and views[-1].key in (newest, "") else None
 
 
-def _view(exchange: Exchange) -> ExchangeView:
-    return ExchangeView(
-        exchange.question, exchange.id, 2 if exchange.other is not None else 1, label(exchange)
-    )
-
-
-def label(exchange: Exchange) -> str:
-    """What kind of question it was and of which papers, where that is not the usual."""
-    parts = [exchange.mode.value] if exchange.mode.value != "ask" else []
-    if exchange.scope != "all":
-        parts.append(shorten(exchange.scope, 40))
-    return " · ".join(parts)
-
-
-def facts(answer: Answer) -> str:
-    """Arm, time, tokens, speed, cost and model in one line, what is long at its end."""
-    if not answer.model:
-        return ""
-    parts = [answer.arm.value]
-    if answer.seconds:
-        parts.append(f"{answer.seconds:.1f} s")
-    usage = answer.usage
-    if usage.total_tokens:
-        share = (
-            f" ({usage.total_tokens / answer.context:.0%} of {answer.context:,})"
-            if answer.context
-            else ""
-        )
-        parts.append(f"{usage.prompt_tokens} + {usage.completion_tokens} tokens{share}")
-    if answer.speed >= 1:
-        parts.append(f"{answer.speed:.0f} a second")
-    if answer.cost is not None:
-        parts.append(f"{answer.cost:.4f} {answer.currency}")
-    return " · ".join([*parts, answer.model])
+def _hint(words: str) -> Static:
+    return Static(Content(words), classes="hint")
