@@ -32,14 +32,14 @@ class Line:
 
 
 _TYPED = (
-    Line("mix", "Types", "empty: result=3,method=2,definition=1,comparison=1,limitation=1"),
+    Line("mix", "Types", "shares like result=3,method=1; empty: all kinds of"),
     Line("wordings", "Wordings", "questions on one finding, 1 to 10", "4"),
 )
 _ALWAYS = (
     Line("query", "Papers", "a search as in the corpus; empty: all"),
-    Line("count", "Count", "end when so many have passed; empty: every passage once"),
+    Line("count", "Count", "end after so many; empty: each passage once"),
     Line("budget", "Budget", "500ktok, 5usd, 2gpuh; empty: the settings' own"),
-    Line("judge", "Judge", "a model that must find each answer in its passage; empty: none"),
+    Line("judge", "Judge", "a model that checks each answer; empty: none"),
 )
 
 

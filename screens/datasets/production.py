@@ -109,9 +109,9 @@ class Production:
     def lines(self) -> list[str]:
         """How it stands: what came of it, what it took, what it will take."""
         wanted, now = self.wanted, self.progress
-        state = "waits" if self.waits else "writes" if self.running else "ended"
+        state = "waits" if self.waits else "writes" if self.running else "has ended"
         asked = f": {now.asked:,} of {now.units:,} passages" if now else ""
-        found = [f"{wanted.model} {state} {wanted.kind} into {wanted.name}{asked}"]
+        found = [f"{wanted.kind} into {wanted.name} · {wanted.model} {state}{asked}"]
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in self.rejected.most_common())
         refused = self.rejected.total()
         found.append(
