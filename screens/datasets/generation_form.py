@@ -32,7 +32,7 @@ class Line:
 
 
 _TYPED = (
-    Line("mix", "Types", "shares like result=3,method=1; empty: all kinds of"),
+    Line("mix", "Types", "result=3,method=1,unanswerable=1; empty: usual"),
     Line("wordings", "Wordings", "questions on one finding, 1 to 10", "4"),
 )
 _ALWAYS = (
