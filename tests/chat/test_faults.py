@@ -197,3 +197,15 @@ async def test_kill_9_while_it_streams_keeps_what_was_said_as_partial(
     kept = history.read(name).exchanges[0]
     assert kept.answer.text.startswith("word0 word1") and not kept.answer.complete
     assert kept.answer.model == MODEL and kept.question == QUESTION
+
+
+async def test_a_crash_while_it_goes_on_keeps_the_sources_it_goes_on_from(lab: Lab) -> None:
+    lab.answers(sse(chunk("For six "), done=False))
+    cut = await asked(lab)
+    assert cut is not None and cut.sources
+    last = lab.session.exchanges[-1]
+    # What a crash leaves behind: words of the continuation, and no end.
+    lab.conversations.said(lab.session.id, last.id, " hours at", on=True)
+    kept = lab.conversations.read(lab.session.id).exchanges[0].answer
+    assert kept.text == "For six hours at" and kept.sources == cut.sources
+    assert not kept.complete and (kept.model, kept.arm) == (cut.model, cut.arm)

@@ -130,6 +130,19 @@ class Conversations:
                 found.append(conversation)
         return found
 
+    def using(self, model: str) -> list[str]:
+        """The conversations in which a model answered, in words, newest first."""
+        found = []
+        for path in self._newest_first():
+            if not _may_hold(path, [model.casefold()]):
+                continue
+            exchanges, title = _exchanges(list(read_lines(path)))
+            answers = [a for e in exchanges.values() for a in (e.answer, e.other) if a is not None]
+            if any(answer.model == model for answer in answers):
+                first = next(iter(exchanges.values())).question
+                found.append(f"the conversation '{shorten(title or first, 60)}'")
+        return found
+
     def _newest_first(self) -> Iterator[Path]:
         """By the last word in them: what is gone on with comes up again."""
         stamped = []
@@ -216,12 +229,25 @@ def _exchanges(records: list[dict[str, Any]]) -> tuple[dict[str, Exchange], str]
             continue  # a record of another version, or a damaged one: the others count
     for (asked, other), words in partial.items():
         if asked in exchanges:
-            part = replace(blank[asked], text="".join(words).strip())
             exchange = exchanges[asked]
+            held = exchange.other if other else exchange.answer
+            part = _partial(held if held is not None and held.model else blank[asked], words)
             exchanges[asked] = (
                 replace(exchange, other=part) if other else replace(exchange, answer=part)
             )
     return exchanges, title
+
+
+def _partial(answer: Answer, words: list[str]) -> Answer:
+    """An answer under way; one that was gone on with keeps its sources, and is not judged anew."""
+    return replace(
+        answer,
+        text="".join(words).strip(),
+        finish_reason=None,
+        problems=(),
+        flaws=(),
+        refused=False,
+    )
 
 
 def _ask(
