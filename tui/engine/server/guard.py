@@ -22,6 +22,7 @@ from tui.text import visible
 _LOG = logging.getLogger("papertune.engine")
 MAX_BODY = 16 * 1024 * 1024
 _DRAIN_SECONDS = 5.0
+_CLOSE = (b"connection", b"close")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -62,10 +63,17 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                if status >= 400:
-                    # A connection closed over unread bytes loses the answer on its way.
-                    await body.drain()
-            await send(message)
+            cut = status >= 400 and not body.ended and _has_body(scope)
+            if cut and message["type"] == "http.response.start":
+                await send({**message, "headers": [*message["headers"], _CLOSE]})
+            elif cut and not message.get("more_body", False):
+                # The answer goes out at once, so that a client can stop; a connection closed over
+                # unread bytes would lose it on its way.
+                await send({**message, "more_body": True})
+                await body.drain()
+                await send({"type": "http.response.body", "body": b""})
+            else:
+                await send(message)
 
         try:
             refusal = self._refusal(scope)
@@ -136,6 +144,11 @@ def _declared(headers: dict[bytes, str]) -> int:
     return int(length) if length.isdecimal() and len(length) < 16 else 0
 
 
+def _has_body(scope: Scope) -> bool:
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+
+
 class _Body:
     """A request's body: at most `limit` bytes for the route, what is left over thrown away."""
 
@@ -143,12 +156,12 @@ class _Body:
         self._receive = receive
         self._limit = limit
         self._read = 0
-        self._ended = False
+        self.ended = False
 
     async def receive(self) -> Message:
         """The next message; raises a 413 beyond the limit."""
         message = await self._receive()
-        self._ended = not message.get("more_body", False)
+        self.ended = not message.get("more_body", False)
         self._read += len(message.get("body", b""))
         if self._limit is not None and self._read > self._limit:
             raise HTTPException(413, "Request Entity Too Large")
@@ -158,9 +171,9 @@ class _Body:
         """Read what the client still sends, for a moment."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                while not self._ended:
+                while not self.ended:
                     message = await self._receive()
-                    self._ended = not message.get("more_body", False)
+                    self.ended = not message.get("more_body", False)
 
 
 async def _answer(send: Send, status: int, detail: str) -> None:
@@ -168,7 +181,6 @@ async def _answer(send: Send, status: int, detail: str) -> None:
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),
     ]
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
