@@ -207,7 +207,15 @@ class Services:
             prices=lambda: self.settings.prices,
             person=self.settings.person,
             runs=self._runs_of,
+            leaks=self._leaks_of,
         )
+
+    def _leaks_of(self, dataset: str) -> list[str]:
+        from tui.datasets.check import leaks_of
+        from tui.domain.example import Status
+
+        accepted = [e for e in self.datasets.examples(dataset) if e.status is Status.ACCEPTED]
+        return [leak.message for leak in leaks_of(accepted)]
 
     def _runs_of(self, model: str) -> list[RunReport]:
         return [run for run in self.evaluator.runs() if run.model == model]
@@ -218,7 +226,12 @@ class Services:
         from tui.jobs.registry import Registry
 
         return Registry(
-            self.workspace, self.endpoints, self.jobs, self.settings.person, runs=self._runs_of
+            self.workspace,
+            self.endpoints,
+            self.jobs,
+            self.settings.person,
+            runs=self._runs_of,
+            uses=self.conversations.using,
         )
 
     @cached_property

@@ -67,6 +67,7 @@ def settings(job: Job, extra: LocalJob | None, dataset: str) -> list[str]:
         f"{job.model} ← {dataset or 'a dataset made elsewhere'}"
         + (f" ← {papers} papers" if papers else ""),
         f"job {job.id} at {job.endpoint}"
-        + (f", launched as {extra.launcher}" if extra and extra.launcher else ""),
+        + (f", launched as {extra.launcher}" if extra and extra.launcher else "")
+        + (f", Slurm's job {extra.slurm_job}" if extra and extra.slurm_job else ""),
     ]
     return [shorten(line, 240) for line in lines if line]

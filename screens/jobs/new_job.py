@@ -18,6 +18,7 @@ from tui.domain.errors import PapertuneError, UsageError
 from tui.domain.job import Hyperparameters
 from tui.domain.usage import Amount
 from tui.jobs import Estimate, JobRequest
+from tui.jobs.request import LAUNCHER_SETTING
 from tui.jobs.suggest import KNOBS
 from tui.jobs.sweep import read_grid
 from tui.keymap import bindings
@@ -110,18 +111,15 @@ class NewJob(Dialog[Launch]):
         estimate: Callable[[JobRequest], Awaitable[Estimate]],
         *,
         source: JobRequest | None = None,
-        launcher: str = "",
     ) -> None:
         """`values` fill the fields by name; `estimate` says what a request would take.
 
         `source` is the request that a copy starts from, for what the form has no field for.
-        `launcher` is what the engine trains with, in words.
         """
         super().__init__("A copy with changes" if source else "New fine-tuning job")
         self._values = values
         self._ask = estimate
         self._source = source
-        self._launcher = launcher
         self._timer: Timer | None = None
 
     def compose_question(self) -> ComposeResult:
@@ -144,8 +142,6 @@ class NewJob(Dialog[Launch]):
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """Say what the field means."""
         meaning = next((f"{f.label}: {f.meaning}" for f in FIELDS if f.name == event.widget.id), "")
-        if self._launcher and event.widget.id == "endpoint":
-            meaning += f"; launched as {self._launcher}"
         self.query_one("#meaning", Static).update(Content(meaning))
 
     def action_small(self) -> None:
@@ -251,7 +247,8 @@ def in_words(estimate: Estimate) -> str:
     about = "" if estimate.exact else "about "
     time = f", about {duration(estimate.seconds)}" if estimate.seconds is not None else ""
     cost = f", {estimate.cost:.2f} {estimate.currency}" if estimate.cost else ""
-    memory = f", {estimate.memory / 2**30:.1f} GB of memory" if estimate.memory else ""
+    room = f" of {estimate.memory_present / 2**30:.1f}" if estimate.memory_present else ""
+    memory = f", {estimate.memory / 2**30:.1f}{room} GB of memory" if estimate.memory else ""
     rate = estimate.hyperparameters.learning_rate
     lines = [
         f"{estimate.steps} steps, {estimate.epochs:.1f} epochs over {estimate.examples} examples",
@@ -260,6 +257,8 @@ def in_words(estimate: Estimate) -> str:
     ]
     if estimate.truncated:
         lines.append(f"{estimate.truncated} examples are longer than the context and will be cut")
+    if estimate.launcher:
+        lines.append(f"launched as {estimate.launcher} ({LAUNCHER_SETTING})")
     return "\n".join([*lines, *estimate.notes])
 
 

@@ -279,6 +279,7 @@ class JobsScreen(Acting, BaseScreen[None]):
             extra.points if extra else await self.jobs.points(job_id),
             await self.jobs.validation_names(job),
             progress=extra.progress if extra and not job.terminal else None,
+            message=extra.waits if extra else "",
             diagnoses=tuple(await self.jobs.diagnose(job_id)),
             extra=replace(extra, points=()) if extra else None,
         )

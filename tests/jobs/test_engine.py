@@ -68,6 +68,8 @@ async def test_a_job_goes_from_estimate_to_model(live: Jobs) -> None:
     estimate = await live.estimate(request)
     assert estimate.exact
     assert (estimate.examples, estimate.steps) == (8, 6)
+    assert estimate.seconds and estimate.memory_present
+    assert (estimate.measured, estimate.launcher) == (False, "process")
     job = await live.create(request)
     names = await live.validation_names(job)
     assert sorted(names.values()) == ["memory", "transfer"]
@@ -85,6 +87,21 @@ async def test_a_job_goes_from_estimate_to_model(live: Jobs) -> None:
     assert done.metadata["train_tokens"] == estimate.tokens
     assert [item.id for item in await live.list()] == [job.id]
     assert [row.model for row in Ledger().rows()] == [done.fine_tuned_model]
+
+
+async def test_a_measured_estimate_leaves_no_job_and_no_folder(live: Jobs) -> None:
+    request = JobRequest("answers@v1", BASE, hyperparameters=Hyperparameters(training_steps=6))
+    told = await live.estimate(request, measure=True)
+    assert (told.examples, told.steps, told.truncated) == (8, 6, 0)
+    assert not await live.list()
+    assert not list((data_dir() / "engine").glob("warm-up-*"))
+
+
+async def test_what_the_engine_would_refuse_stands_beside_the_estimate(live: Jobs) -> None:
+    request = JobRequest("answers@v1", BASE, options={"lora_rank": 5000})
+    told = await live.estimate(request)
+    assert told.examples == 8
+    assert any("1024" in note for note in told.notes)
 
 
 async def test_a_watch_outlives_the_engine_and_tells_each_step_once(

@@ -14,6 +14,7 @@ from tui.cli.output import allow_outside_option, common, emit, emit_line, show
 from tui.domain.errors import UsageError
 from tui.domain.job import Hyperparameters, Job
 from tui.domain.usage import Amount
+from tui.jobs.request import LAUNCHER_SETTING
 
 if TYPE_CHECKING:
     from tui.jobs import Estimate, JobRequest
@@ -50,14 +51,15 @@ def request_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command()
 @request_options
+@click.option("--measure", is_flag=True, help="Train a few steps first, to tell time and memory.")
 @common
-def estimate(workspace: Path | None, as_json: bool, **given: Any) -> None:
-    """What a job would take: tokens, steps, time, memory, price. Nothing is sent anywhere."""
+def estimate(workspace: Path | None, as_json: bool, measure: bool, **given: Any) -> None:
+    """What a job would take: tokens, steps, time, memory, price. Nothing leaves this machine."""
     services = services_of(workspace)
 
     async def work() -> tuple[Estimate, JobRequest]:
         request = await request_of(services, **given)
-        return await services.jobs.estimate(request), request
+        return await services.jobs.estimate(request, measure=measure), request
 
     found, request = services.run(work())
     if as_json:
@@ -215,7 +217,12 @@ def in_lines(found: Estimate) -> list[str]:
         f"  time: {span(found.seconds) if found.seconds is not None else 'not known here'}"
     )
     if found.memory is not None:
-        lines.append(f"  memory: about {found.memory / 2**30:.1f} GB")
+        room = f" of {found.memory_present / 2**30:.1f}" if found.memory_present else ""
+        lines.append(f"  memory: about {found.memory / 2**30:.1f}{room} GB")
+    if found.measured:
+        lines.append("  time and memory were measured in a short training")
+    if found.launcher:
+        lines.append(f"  launched as {found.launcher} ({LAUNCHER_SETTING})")
     if found.cost:
         lines.append(f"  price: {found.cost:.2f} {found.currency}")
     return [*lines, *(f"  {note}" for note in found.notes)]

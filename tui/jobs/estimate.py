@@ -47,6 +47,7 @@ class Known:
     parameters: int | None = None
     device: str = ""
     notes: tuple[str, ...] = ()
+    launcher: str = ""
 
 
 @dataclass(slots=True)
@@ -86,7 +87,7 @@ async def estimate(
     trained = steps * max(1, round(counted.tokens * batch / max(1, counted.examples)))
     rate = known.tokens_per_second
     seconds = None if rate is None else round(trained / rate + _START_SECONDS, 1)
-    cost, currency = _price(client, seconds, prices)
+    cost, currency = price(client, seconds, prices)
     return Estimate(
         dataset=version.name,
         model=request.model,
@@ -105,6 +106,7 @@ async def estimate(
         options=options,
         notes=(*_findings(counted), *known.notes),
         memory=_memory(known, counted, options, seq_len),
+        launcher=known.launcher,
     )
 
 
@@ -115,7 +117,8 @@ async def ask(client: Client, model: str) -> Known:
             return Known({})
         entries = await client.local.catalogue()
         entry: dict[str, Any] = next((item for item in entries if item.get("id") == model), {})
-        device = (await client.local.status()).device
+        status = await client.local.status()
+        device = status.device
         speed = await _past_speed(client, model) or _usual_speed(device, entry.get("parameters"))
     except ApiError as error:
         return Known({}, notes=(error.message,))
@@ -133,6 +136,7 @@ async def ask(client: Client, model: str) -> Known:
         parameters if isinstance(parameters, int) and parameters > 0 else None,
         device,
         notes,
+        status.launcher,
     )
 
 
@@ -180,7 +184,7 @@ def _usual_speed(device: str, parameters: Any) -> float | None:
     return _TOKENS_PER_CORE_SECOND * (os.cpu_count() or 1) * _MEASURED_PARAMETERS / parameters
 
 
-def _price(
+def price(
     client: Client | None, seconds: float | None, prices: Prices | None
 ) -> tuple[float | None, str | None]:
     """Money: of our own device's time where `[prices] gpuh` says it; elsewhere it is not known."""

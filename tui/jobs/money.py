@@ -81,6 +81,9 @@ def account(ledger: Ledger, job: Job) -> None:
     if any(row.purpose == _TRAINING and row.model == model for row in ledger.rows()):
         return
     cost, currency = job.metadata.get("cost"), job.metadata.get("cost_currency")
+    took = job.metadata.get("device_seconds")
+    if not isinstance(took, int | float):  # a server that does not tell: from start to end
+        took = max(0, job.modified_at - (running or [job.created_at])[0])
     row = LedgerRow(
         at=time.time(),
         endpoint=job.endpoint,
@@ -88,7 +91,7 @@ def account(ledger: Ledger, job: Job) -> None:
         purpose=_TRAINING,
         workspace="",
         prompt_tokens=job.trained_tokens or 0,
-        device_seconds=float(max(0, job.modified_at - (running or [job.created_at])[0])),
+        device_seconds=float(took),
         cost=cost if isinstance(cost, int | float) else None,
         currency=currency if isinstance(currency, str) else None,
     )

@@ -12,6 +12,8 @@ from tui.domain.usage import Amount
 from tui.text import visible
 
 _LONGEST_SUFFIX = 18
+# An engine has one launcher for all its jobs.
+LAUNCHER_SETTING = "launcher under [engine] in config.toml"
 OPTIONS = frozenset(
     {
         "lora_rank",
@@ -88,8 +90,9 @@ class Estimate:
     `seconds` is None where nothing is known of the device's speed, `cost` where there is no price.
     `exact` says that the tokens were counted by the model's own tokenizer. `hyperparameters` and
     `options` are complete: what was left open is filled with the model's defaults. `memory` is
-    bytes of the device, None where nothing is known of the model; `notes` are what checking the
-    files brought up and what the endpoint said.
+    bytes of the device, None where nothing is known of the model, `memory_present` what it has;
+    `measured` says that a short real training told time and memory, `launcher` what will run it.
+    `notes` are what checking the files brought up and what the endpoint said.
     """
 
     dataset: str
@@ -109,6 +112,9 @@ class Estimate:
     options: dict[str, Any]
     notes: tuple[str, ...] = ()
     memory: int | None = None
+    memory_present: int | None = None
+    measured: bool = False
+    launcher: str = ""
 
     def require(self, budget: Amount | None) -> None:
         """Raise BudgetError when this is beyond `budget`, or cannot be measured in its unit."""

@@ -20,6 +20,7 @@ from tui.jobs.compare import JobComparison, JobResult, compare
 from tui.jobs.diagnose import Diagnosis, MemoryUse, diagnose
 from tui.jobs.estimate import estimate
 from tui.jobs.find import Finder
+from tui.jobs.foretold import foretold, leaking
 from tui.jobs.request import Estimate, JobRequest
 from tui.jobs.small import small
 from tui.jobs.store import SubmissionStore
@@ -27,15 +28,7 @@ from tui.jobs.submit import Submitter, file_keys, kind_of
 from tui.jobs.suggest import DEFAULT_BATCH, settle
 from tui.jobs.sweep import Sweeps
 from tui.jobs.watch import Pace, Watch, WatchEvent, checkpoints_as_points
-from tui.mistral import (
-    ApiError,
-    Client,
-    Endpoints,
-    EngineControl,
-    Gate,
-    Ledger,
-    LocalJob,
-)
+from tui.mistral import ApiError, Client, Endpoints, EngineControl, Gate, Ledger, LocalJob
 from tui.mistral.budget import month_start
 from tui.mistral.prices import Prices
 from tui.settings.money import BudgetSettings, PriceSettings
@@ -73,6 +66,7 @@ class Jobs:
         prices: Callable[[], PriceSettings] = PriceSettings,
         person: str = "",
         runs: Callable[[str], Sequence[RunReport]] | None = None,
+        leaks: Callable[[str], Sequence[str]] | None = None,
     ) -> None:
         self._datasets = datasets
         self._endpoints = endpoints
@@ -83,12 +77,18 @@ class Jobs:
         self._prices = prices
         self._store = SubmissionStore(workspace)
         self._find = Finder(endpoints, self._store)
-        self._runs = runs
+        self._runs, self._leaks = runs, leaks
         self.sweeps = Sweeps(self, self._store)
         self.board = Boards(self, workspace, self._store, endpoints, ledger, person)
 
-    async def estimate(self, request: JobRequest) -> Estimate:
-        """What a job would take; works without the endpoint too, then less exactly."""
+    async def estimate(
+        self, request: JobRequest, *, measure: bool = False, upload: bool = True
+    ) -> Estimate:
+        """What a job would take; works without the endpoint too, then less exactly.
+
+        With `upload` the engine of this machine is given the files, which a launch then finds
+        there, and tells by them; with `measure` it trains a few steps first, for up to minutes.
+        """
         request.check()
         endpoint = self._endpoints.get(request.endpoint)
         version, paths = await asyncio.to_thread(self._chosen, request)
@@ -97,7 +97,14 @@ class Jobs:
             client = self._endpoints.client(endpoint.name)
         training = {key: path for key, path in paths.items() if key.startswith("train.")}
         prices = Prices(self._prices())
-        return await estimate(request, version, training, endpoint.name, client, prices)
+        found = await estimate(request, version, training, endpoint.name, client, prices)
+        if self._leaks is not None:
+            found = leaking(found, await asyncio.to_thread(self._leaks, version.dataset))
+        if client is None or endpoint.kind is not EndpointKind.LOCAL or not upload:
+            return found
+        sent = replace(request, hyperparameters=await self._settled(client, request, version))
+        submitter = Submitter(self._store)
+        return await foretold(found, client, submitter, sent, version, paths, prices, measure)
 
     async def create(self, request: JobRequest) -> Job:
         """Launch a job, or find the one that an interrupted try of the same request launched.
@@ -349,7 +356,7 @@ class Jobs:
         budgets = self._budgets()
         if not (request.budget or request.month_budget or budgets.month or budgets.job):
             return {}
-        found = await self.estimate(request)
+        found = await self.estimate(request, upload=False)
         under_way = await asyncio.to_thread(self._under_way)
         money.require(found, request, endpoint.kind, self._ledger, budgets, under_way)
         return money.as_plain(money.needs(found, endpoint.kind))

@@ -57,9 +57,7 @@ class Submitter:
             await asyncio.to_thread(self._store.drop, lost)
         # Asked before anything is uploaded: a service that trains no more says so here.
         there = await client.jobs.list(model=request.model)
-        files = {
-            key: await self._upload(client, version, key, paths[key]) for key in file_keys(version)
-        }
+        files = await self.files(client, version, paths)
         submission = await asyncio.to_thread(
             lambda: self._store.add(
                 endpoint=endpoint,
@@ -76,12 +74,20 @@ class Submitter:
         sent = replace(request, hyperparameters=hyperparameters or request.hyperparameters)
         return await self._send(client, sent, version, submission)
 
+    async def files(
+        self, client: Client, version: Version, paths: dict[str, Path]
+    ) -> dict[str, str]:
+        """The endpoint's ids of a version's files; what it does not have yet is sent."""
+        return {
+            key: await self._upload(client, version, key, paths[key]) for key in file_keys(version)
+        }
+
     async def _send(
         self, client: Client, request: JobRequest, version: Version, submission: Submission
     ) -> Job:
         try:
             job = await client.jobs.create(
-                _body(request, submission.files), await _options(client, request, version)
+                body_of(request, submission.files), await options_of(client, request, version)
             )
         except DuplicateError as error:
             await asyncio.to_thread(self._store.drop, submission)
@@ -219,7 +225,8 @@ def _fingerprint(request: JobRequest, version: Version) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-def _body(request: JobRequest, files: dict[str, str]) -> dict[str, Any]:
+def body_of(request: JobRequest, files: dict[str, str]) -> dict[str, Any]:
+    """What a job is created with, or foretold by, of files that the endpoint has."""
     given = asdict(request.hyperparameters)
     body: dict[str, Any] = {
         "model": request.model,
@@ -236,7 +243,9 @@ def _body(request: JobRequest, files: dict[str, str]) -> dict[str, Any]:
     return body
 
 
-async def _options(client: Client, request: JobRequest, version: Version) -> dict[str, Any] | None:
+async def options_of(
+    client: Client, request: JobRequest, version: Version
+) -> dict[str, Any] | None:
     """The engine's extras and the lineage; another server would not know them."""
     if not await client.is_engine():
         if request.options:

@@ -119,6 +119,7 @@ class Watch:
         self._heard = self._read_whole = time.monotonic()
         self._thought = -math.inf
         self._says_status = False
+        self._waits = ""
         self._left: TimeLeft | None = None
         self._digest = Digest()
 
@@ -177,19 +178,15 @@ class Watch:
             ),
         ]
         told.sort(key=_order)
+        if extra is not None and extra.waits != self._waits:
+            self._waits = extra.waits
+            if extra.waits:
+                told.append(WatchEvent("status", time.time(), job, job.status, message=extra.waits))
         told += self._diagnoses(job, extra, fresh=any(point.validation for point in points))
         if job.terminal:
             message = extra.message if extra else ""
-            told.append(
-                WatchEvent(
-                    "done",
-                    float(job.modified_at),
-                    job,
-                    job.status,
-                    message=message,
-                    progress=progress,
-                )
-            )
+            at = float(job.modified_at)
+            told.append(WatchEvent("done", at, job, job.status, message=message, progress=progress))
         return told, pace
 
     async def _progress(

@@ -34,9 +34,8 @@ class JobRoutes:
         `options` is what the API has no field for (LoRA rank, batch size, lineage); only our
         engine reads it.
         """
-        headers = {OPTIONS_HEADER: _header(options)} if options else None
         raw = await self._connection.object(
-            "POST", _ROUTE, harmless=False, body=body, headers=headers
+            "POST", _ROUTE, harmless=False, body=body, headers=headers_of(options)
         )
         return self._read(raw)
 
@@ -214,10 +213,12 @@ def _file_ids(raw: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _header(options: dict[str, Any]) -> str:
+def headers_of(options: dict[str, Any] | None) -> dict[str, str] | None:
     """Options as a header; the papers of a large corpus are left out, the dataset names them."""
+    if not options:
+        return None
     text = json.dumps(options)
     lineage = options.get("lineage")
     if len(text) > _LONGEST_HEADER and isinstance(lineage, dict):
         text = json.dumps({**options, "lineage": {**lineage, "papers": []}})
-    return text
+    return {OPTIONS_HEADER: text}

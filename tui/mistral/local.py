@@ -14,7 +14,7 @@ from tui.domain.job import LossPoint
 from tui.domain.model import Lineage
 from tui.mistral import errors
 from tui.mistral.http import Connection
-from tui.mistral.jobs import items, number
+from tui.mistral.jobs import headers_of, items, number
 from tui.mistral.types import EngineInfo, LocalJob, Progress
 from tui.text import visible
 
@@ -44,6 +44,7 @@ class LocalRoutes:
             queued=int(number(jobs.get("queued")) or 0),
             models=len(models) if isinstance(models, list) else int(number(models) or 0),
             uptime_seconds=number(raw.get("uptime_seconds")) or 0.0,
+            launcher=str(raw.get("launcher") or ""),
         )
 
     async def job(self, job_id: str, after: int = -1) -> LocalJob:
@@ -52,6 +53,22 @@ class LocalRoutes:
             "GET", f"/local/jobs/{quote(job_id, safe='')}", harmless=True, params={"after": after}
         )
         return parse_local_job(raw)
+
+    async def estimate(
+        self, body: dict[str, Any], options: dict[str, Any] | None, *, measure: bool = False
+    ) -> dict[str, Any]:
+        """What a job of this body would take; with `measure`, after a short real training of it.
+
+        Raises AbsentError from an engine that cannot tell.
+        """
+        return await self._connection.object(
+            "POST",
+            "/local/jobs/estimate",
+            harmless=True,
+            body=body,
+            params={"measure": "true"} if measure else None,
+            headers=headers_of(options),
+        )
 
     async def keep(self, job_id: str, step: int) -> dict[str, Any]:
         """Make the checkpoint of a step the job's model; a job under way ends with it.
@@ -161,8 +178,14 @@ def parse_local_job(raw: dict[str, Any]) -> LocalJob:
         status=str(raw.get("status") or ""),
         memory=_memory(raw.get("memory")),
         launcher=str(raw.get("launcher") or ""),
+        slurm_job=str(raw.get("slurm_job") or ""),
+        waits=_waits(raw.get("queue")),
         kept=tuple(sorted(int(step) for item in items(raw.get("kept")) if (step := number(item)))),
     )
+
+
+def _waits(raw: Any) -> str:
+    return visible(str(raw.get("reason") or "")) if isinstance(raw, dict) else ""
 
 
 def _memory(raw: Any) -> tuple[int, int] | None:

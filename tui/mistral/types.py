@@ -82,7 +82,8 @@ class LocalJob:
 
     `status` and `modified_at` are those of the API's document, so that it need not be asked for as
     often. `memory` is what the worker has of its device and how much there is, in bytes; `kept` are
-    the steps whose checkpoints can still become the model, `launcher` what the worker runs under.
+    the steps whose checkpoints can still become the model, `launcher` what the worker runs under,
+    `slurm_job` its number there. `waits` says what a queued job waits for.
     """
 
     points: tuple[LossPoint, ...] = ()
@@ -97,6 +98,8 @@ class LocalJob:
     memory: tuple[int, int] | None = None
     kept: tuple[int, ...] = ()
     launcher: str = ""
+    slurm_job: str = ""
+    waits: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +113,4 @@ class EngineInfo:
     queued: int = 0
     models: int = 0
     uptime_seconds: float = 0.0
+    launcher: str = ""
