@@ -27,7 +27,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from relay import Relay  # type: ignore[import-not-found]  # beside this file
+from relay import Relay, Seen  # type: ignore[import-not-found]  # beside this file
 
 from tui.chat.conversations import Conversations
 from tui.domain.chat import Answer, Arm, Source, Usage
@@ -228,13 +228,21 @@ def conversations(env: dict[str, str], work: Path) -> dict[int, tuple[float, flo
             relay.wait_for(f"Question {turns - 1}".encode(), since=since)
             opened = time.perf_counter() - start
             relay.quiet(0.5)
-            pages = [relay.press(b"\x1b[5~", settle=0.25) for _ in range(30)]
-            relay.quiet(0.5)
-            lasts = sorted(page.last for page in pages if page.size)
+            pages = list(_pages_up(relay))
+            lasts = sorted(page.last for page in pages)
             found[turns] = (opened, lasts[len(lasts) // 2], max(page.size for page in pages))
             relay.send(b"G")
             relay.quiet(0.5)
     return found
+
+
+def _pages_up(relay: Relay, most: int = 30) -> Iterator[Seen]:
+    """Pages up until the top, where a page brings nothing and would only be waited for."""
+    for _ in range(most):
+        page = relay.press(b"\x1b[5~", settle=0.25, most=1.5)
+        if not page.size:
+            return
+        yield page
 
 
 def main() -> int:
