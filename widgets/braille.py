@@ -50,6 +50,8 @@ class Frame:
 
 
 _SMALLEST = 1e-4
+Track = tuple[bool, list[tuple[int, int] | None]]
+"""Whether its points are marked, and its dots from the left."""
 
 
 def frame(
@@ -85,10 +87,35 @@ def frame(
 
 def draw(curves: Sequence[Curve], view: Frame, width: int, height: int) -> list[list[Cell | None]]:
     """The curves in `height` rows of `width` cells, the first curve on top of the others."""
+    return joined([track(curve, view, width, height) for curve in curves], width, height)
+
+
+def track(curve: Curve, view: Frame, width: int, height: int) -> Track:
+    """The dots that a curve's points fall on, each once in a row; None where the line breaks.
+
+    Two curves with the same track look the same, so that what was drawn of one will do.
+    """
+    columns, lines = width * 2 - 1, height * 4 - 1
+    found: list[tuple[int, int] | None] = []
+    here: tuple[int, int] | None
+    for x, y in curve.points:
+        across = view.width(x)
+        if math.isfinite(y) and 0.0 <= across <= 1.0:
+            up = min(1.0, max(0.0, view.height(y)))
+            here = (round(across * columns), round((1.0 - up) * lines))
+        else:
+            here = None
+        if not found or found[-1] != here:
+            found.append(here)
+    return curve.marks, found
+
+
+def joined(tracks: Sequence[Track], width: int, height: int) -> list[list[Cell | None]]:
+    """Tracks as rows of cells, the dots of each joined by lines."""
     dots: dict[tuple[int, int], tuple[int, int]] = {}
     crosses: dict[tuple[int, int], int] = {}
-    for number in range(len(curves) - 1, -1, -1):
-        _draw_curve(curves[number], number, view, (width, height), dots, crosses)
+    for number in range(len(tracks) - 1, -1, -1):
+        _draw_track(tracks[number], number, dots, crosses)
     rows: list[list[Cell | None]] = [[None] * width for _ in range(height)]
     for (column, row), (bits, number) in dots.items():
         rows[row][column] = Cell(chr(_BLANK + bits), number)
@@ -97,32 +124,22 @@ def draw(curves: Sequence[Curve], view: Frame, width: int, height: int) -> list[
     return rows
 
 
-def _draw_curve(
-    curve: Curve,
+def _draw_track(
+    track: Track,
     number: int,
-    view: Frame,
-    size: tuple[int, int],
     dots: dict[tuple[int, int], tuple[int, int]],
     crosses: dict[tuple[int, int], int],
 ) -> None:
-    columns, lines = size[0] * 2 - 1, size[1] * 4 - 1
+    marks, places = track
     before: tuple[int, int] | None = None
-    for x, y in curve.points:
-        if not math.isfinite(y):
-            before = None
-            continue
-        across, up = view.width(x), min(1.0, max(0.0, view.height(y)))
-        if not 0.0 <= across <= 1.0:
-            before = None
-            continue
-        here = (round(across * columns), round((1.0 - up) * lines))
-        for dot in _line(before or here, here):
+    for here in places:
+        for dot in _line(before or here, here) if here else ():
             cell = (dot[0] // 2, dot[1] // 4)
             bit = _DOTS[dot[1] % 4][dot[0] % 2]
             bits, owner = dots.get(cell, (0, number))
             # Cells have one colour: whoever is drawn later, the curve in front, takes them.
             dots[cell] = (bits | bit if owner == number else bit, number)
-        if curve.marks:
+        if marks and here:
             crosses[here[0] // 2, here[1] // 4] = number
         before = here
 

@@ -12,7 +12,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
-from widgets.braille import Cell, Curve, Frame, draw, frame
+from widgets.braille import Cell, Curve, Frame, Track, frame, joined, track
 from widgets.thin import Thinned
 
 _AXIS = 8
@@ -59,6 +59,7 @@ class LossPlot(Widget):
         self._held: dict[int, Sequence[tuple[float, float]]] = {}
         self._body: dict[int, tuple[str, list[Cell | None], int | None, Strip]] = {}
         self._palette: list[Style] = []
+        self._drawn: tuple[list[Track], int, int, list[list[Cell | None]]] | None = None
         self.log_scale = False
         self.cursor: float | None = None
         self._zoom, self._middle = 1.0, 0.5
@@ -175,19 +176,29 @@ class LossPlot(Widget):
         view = frame(curves, log=self.log_scale, window=window)
         if view is None:
             return [Strip([Segment(f" {self._empty}", muted)])]
-        rows = draw(curves, view, width, height)
+        rows = self._rows(curves, view, width, height)
         at = None if self.cursor is None else round(view.width(self.cursor) * (width - 1))
         kept, self._body = self._body, {}
         styles = self._styles()
         for y, (label, row) in enumerate(zip(_y_labels(view, height), rows, strict=True)):
             before = kept.get(y)
-            if before is None or before[:3] != (label, row, at):
+            same = before is not None and (before[1] is row or before[1] == row)
+            if before is None or not same or (before[0], before[2]) != (label, at):
                 head = Segment(f"{label:>{_AXIS - 2}} ┤", muted)
                 before = (label, row, at, Strip([head, *_segments(row, at, styles)]))
             self._body[y] = before
         body = [self._body[y][3] for y in range(height)]
         axis = Strip([Segment(_x_axis(view, width, self._unit, self._zoom > 1.0), muted)])
         return [self._legend(muted), *body, axis]
+
+    def _rows(
+        self, curves: Sequence[Curve], view: Frame, width: int, height: int
+    ) -> list[list[Cell | None]]:
+        """The cells; most new points of a long curve fall where dots are, and nothing is drawn."""
+        tracks = [track(curve, view, width, height) for curve in curves]
+        if self._drawn is None or self._drawn[:3] != (tracks, width, height):
+            self._drawn = (tracks, width, height, joined(tracks, width, height))
+        return self._drawn[3]
 
     def _whole(self) -> tuple[float, float] | None:
         """All of x that is measured or planned; what grows is read on from where it ended."""

@@ -277,3 +277,27 @@ async def test_jobs_side_by_side_say_what_differs(api: FaultServer, jobs: Jobs) 
     assert (first.best_step, first.best_loss, first.train_loss) == (1, 0.4, 0.1)
     assert first.validation == {"memory": 0.6}
     assert (second.best_step, second.train_loss) == (None, None)
+
+
+async def test_what_a_queued_job_waits_for_is_told_whenever_it_changes(
+    api: FaultServer, jobs: Jobs
+) -> None:
+    def waits(reason: str) -> Answer:
+        return local(queue={"place": 1, "reason": reason})
+
+    api.on("GET", JOB, job("QUEUED", Q), job("QUEUED", Q), job("QUEUED", Q), job("SUCCESS", Q, S))
+    api.on("GET", LOCAL, waits("no GPU is free"), waits("no GPU is free"), waits("held"), local())
+    events = await watched(jobs)
+    assert [event.message for event in events if event.message] == ["no GPU is free", "held"]
+    assert told(events)[-2:] == ["status:SUCCESS", "done:SUCCESS"]
+
+
+async def test_the_ledger_has_the_device_seconds_that_the_engine_counted(
+    api: FaultServer, jobs: Jobs
+) -> None:
+    counted = {"device_seconds": 41.5, "cost": 0.02, "cost_currency": "EUR"}
+    api.on("GET", JOB, job("SUCCESS", Q, R, S, metadata=counted))
+    api.on("GET", LOCAL, local(point(1)))
+    await watched(jobs)
+    (row,) = Ledger().rows()
+    assert (row.device_seconds, row.cost, row.currency) == (41.5, 0.02, "EUR")
