@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.mistral.faults import FaultServer, answer, job_document
+from tui.chat import Conversations
+from tui.domain.chat import Answer, Arm
 from tui.domain.errors import ConflictError, NotFoundError, UsageError
 from tui.domain.evaluation import ArmScores, Interval, RunReport, TestReport
 from tui.domain.job import LossPoint
@@ -115,3 +119,18 @@ async def test_a_card_says_what_it_was_made_of_and_lets_no_markup_through(
     assert "| run-1 | memory | 60 | 90% | 80% to 95% |" in text
     assert "<script" not in text.replace("\\<script", "")
     assert "\\[x\\](javascript" in text and "A \\`paper\\` of \\*ours\\*" in text
+
+
+async def test_conversations_with_a_model_stand_on_it(
+    workspace: Workspace, endpoints: Endpoints, jobs: Jobs, tmp_path: Path
+) -> None:
+    conversations = Conversations(tmp_path / "history")
+    for model, question in ((TUNED, "How fast was it?"), ("m", "And the base?")):
+        conversation = conversations.start()
+        asked = conversations.asked(conversation, question)
+        conversations.answered(conversation, asked, Answer("Fast.", model, Arm.TUNED))
+    registry = Registry(
+        workspace, endpoints, jobs, "ada", runs=lambda _: [], uses=conversations.using
+    )
+    assert registry.depends(TUNED) == ["the conversation 'How fast was it?'"]
+    assert registry.depends("nobody") == []
