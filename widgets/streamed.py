@@ -60,16 +60,21 @@ class Streamed(Widget):
 
     def append(self, text: str) -> None:
         """Show some more."""
-        before = len(self._lines)
-        first = self._kept
+        before, first = self._lines[self._kept :], self._kept
+        count = len(self._lines)
         self._take(text)
         if not self._width:
             return
         self._wrap(self._width)
-        if len(self._lines) != before:
+        if len(self._lines) != count:
             self.refresh(layout=True)
-        else:
-            self.refresh(Region(0, first, self._width, len(self._lines) - first))
+            return
+        # What stands above the line that grew is not sent again.
+        for old, new in zip(before, self._lines[first:], strict=True):
+            if old != new:
+                break
+            first += 1
+        self.refresh(Region(0, first, self._width, len(self._lines) - first))
 
     def update(self, text: str) -> None:
         """Show something else."""

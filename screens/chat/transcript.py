@@ -22,7 +22,7 @@ from tui.keymap import bindings
 from widgets.streamed import Streamed
 
 # Streams are coalesced: words that come faster than this are drawn together.
-_FLUSH_SECONDS = 0.25
+_FLUSH_SECONDS = 0.3
 WINDOW = 6
 """Exchanges drawn at once; the others come when one scrolls to them, so a long conversation is as
 light as a short one."""
