@@ -135,7 +135,7 @@ def _to_frozen(terminal: PtyTerminal, plan: Plan) -> None:
     terminal.press(ESCAPE)
     _guided(terminal, 4, "c")
     terminal.press("c")
-    terminal.wait_for("Clean: this can be frozen")
+    terminal.wait_for("Fit to train on")
     _guided(terminal, 5, "esc then z")
     terminal.press(ESCAPE)
     _guided(terminal, 5, "z")

@@ -308,8 +308,8 @@ def _hosted(accepted: Sequence[Example], sizes: Counter[Role | None], warnings: 
     most = min(VALIDATION_LIMIT, VALIDATION_SHARE * sizes[Role.TRAIN])
     if sizes[Role.TRAIN] and validation > most:
         warnings.append(
-            f"hosted: validation holds {validation / 1000:,.0f} kB; the hosted service takes "
-            f"{most / 1000:,.0f} kB at most"
+            f"hosted: validation holds {validation / 1000:,.1f} kB; the hosted service would take "
+            f"{most / 1000:,.1f} kB at most (5 % of the training data); here all of it is used"
         )
     if sizes[Role.TRAIN] > FILE_LIMIT:
         warnings.append(_HOSTED_SIZE)
