@@ -134,3 +134,11 @@ async def test_conversations_with_a_model_stand_on_it(
     )
     assert registry.depends(TUNED) == ["the conversation 'How fast was it?'"]
     assert registry.depends("nobody") == []
+
+
+def test_a_model_that_much_stands_on_names_some_and_counts_the_rest(
+    workspace: Workspace, endpoints: Endpoints, jobs: Jobs
+) -> None:
+    uses = [f"the conversation '{number}'" for number in range(20)]
+    registry = Registry(workspace, endpoints, jobs, "ada", runs=lambda _: [], uses=lambda _: uses)
+    assert registry.depends(TUNED) == [*uses[:8], "12 more"]

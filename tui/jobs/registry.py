@@ -21,6 +21,7 @@ from tui.storage.workspace import Workspace
 from tui.text import clean, visible
 
 _LONGEST_ALIAS = 64
+_MOST_USES = 8
 _ALIAS_SIGNS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_./")
 
 
@@ -182,7 +183,9 @@ class Registry:
             found.append("your settings, which ask it first")
         if count := len(self._runs(model)):
             found.append("1 evaluation" if count == 1 else f"{count} evaluations")
-        return [*found, *self._uses(model)]
+        uses = self._uses(model)
+        more = [f"{len(uses) - _MOST_USES} more"] if len(uses) > _MOST_USES else []
+        return [*found, *uses[:_MOST_USES], *more]
 
     async def archive(self, model: str, archived: bool = True, endpoint: str | None = None) -> None:
         """Take a model out of use, or back; aliases must lead elsewhere first."""
