@@ -68,7 +68,7 @@ def test_the_whole_job_by_the_keys_that_the_bar_names(
     _guided(terminal, 8, "enter")
     terminal.press(ENTER)
     _guided(terminal, 9, "5 then n", seconds=PATIENCE)
-    terminal.wait_for(" tokens · ft:")
+    terminal.wait_for(" tokens (")
 
     terminal.press("5")
     _guided(terminal, 9, "n")
