@@ -78,6 +78,7 @@ class Jobs:
         self._store = SubmissionStore(workspace)
         self._find = Finder(endpoints, self._store)
         self._runs, self._leaks = runs, leaks
+        self._leaking: dict[str, Sequence[str]] = {}
         self.sweeps = Sweeps(self, self._store)
         self.board = Boards(self, workspace, self._store, endpoints, ledger, person)
 
@@ -99,7 +100,11 @@ class Jobs:
         prices = Prices(self._prices())
         found = await estimate(request, version, training, endpoint.name, client, prices)
         if self._leaks is not None:
-            found = leaking(found, await asyncio.to_thread(self._leaks, version.dataset))
+            # Estimates come with every key of a form; a frozen version is looked through once.
+            if version.sha256 not in self._leaking:
+                leaks = await asyncio.to_thread(self._leaks, version.dataset)
+                self._leaking[version.sha256] = leaks
+            found = leaking(found, self._leaking[version.sha256])
         if client is None or endpoint.kind is not EndpointKind.LOCAL or not upload:
             return found
         sent = replace(request, hyperparameters=await self._settled(client, request, version))
