@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -34,7 +35,17 @@ _STYLES = {
 }
 
 
-class Streamed(Widget):
+class Growing(Widget):
+    """A widget that a layout made larger and that is drawn once for it.
+
+    Textual lays out and draws again when a widget's virtual size has changed, which matters where
+    scrollbars may come and go. Here that would send each line of a stream twice.
+    """
+
+    virtual_size = Reactive(Size(0, 0), layout=False, repaint=False)
+
+
+class Streamed(Growing):
     """Shows Markdown; `append` costs the same at the end of a long answer as at its beginning."""
 
     DEFAULT_CSS = """

@@ -19,17 +19,17 @@ from screens.chat.told import REFUSAL, asked, facts, label, notes, problems
 from tui.chat.cite import marked
 from tui.domain.chat import Answer, Exchange
 from tui.keymap import bindings
-from widgets.streamed import Streamed
+from widgets.streamed import Growing, Streamed
 
 # Streams are coalesced: words that come faster than this are drawn together.
-_FLUSH_SECONDS = 0.3
+_FLUSH_SECONDS = 0.4
 WINDOW = 6
 """Exchanges drawn at once; the others come when one scrolls to them, so a long conversation is as
 light as a short one."""
 _SIDES = "AB"
 
 
-class AnswerView(Vertical):
+class AnswerView(Growing, Vertical):
     """One arm's answer: words as they come, then what is wrong and what it took."""
 
     DEFAULT_CSS = """
@@ -95,7 +95,7 @@ class AnswerView(Vertical):
         self._told[name].update(Content("\n".join(lines)))
 
 
-class ExchangeView(Vertical):
+class ExchangeView(Growing, Vertical):
     """One question with its answer, or with two beside each other."""
 
     DEFAULT_CSS = """
@@ -153,12 +153,14 @@ class ExchangeView(Vertical):
                 view.say(words)
 
 
-class Transcript(VerticalScroll, can_focus=True):
+class Transcript(Growing, VerticalScroll, can_focus=True):
     """The exchanges of a conversation, the newest at the bottom; only some are drawn at a time."""
 
     BINDINGS = bindings("transcript")
     DEFAULT_CSS = """
-    Transcript { height: 1fr; background: $background; scrollbar-size-vertical: 1; }
+    Transcript {
+        height: 1fr; background: $background; scrollbar-size-vertical: 1; overflow-y: scroll;
+    }
     Transcript > .hint { padding: 1 2; color: $muted; height: auto; }
     """
 
