@@ -33,12 +33,17 @@ def start(workspace: Path | None, as_json: bool) -> None:  # noqa: ARG001
 def stop(workspace: Path | None, as_json: bool) -> None:  # noqa: ARG001
     """Stop the engine; a job that trains goes on and is found again at the next start."""
 
-    async def work() -> EngineStatus:
+    async def work() -> tuple[bool, EngineStatus]:
         control = _control()
+        ran = (await control.status()).running
         await control.stop()
-        return await control.status()
+        return ran, await control.status()
 
-    _print(asyncio.run(work()), as_json)
+    ran, status = asyncio.run(work())
+    if as_json or not ran or status.running:
+        _print(status, as_json)
+    else:
+        show("The engine is stopped. A job that trains goes on; the next start finds it.")
 
 
 @command.command()
