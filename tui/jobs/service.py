@@ -7,7 +7,6 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
 from tui.domain.endpoint import Endpoint, EndpointKind
 from tui.domain.errors import MissingError, PapertuneError, UsageError
@@ -27,6 +26,7 @@ from tui.jobs.store import SubmissionStore
 from tui.jobs.submit import Submitter, file_keys, kind_of
 from tui.jobs.suggest import DEFAULT_BATCH, settle
 from tui.jobs.sweep import Sweeps
+from tui.jobs.versions import KnowsVersions
 from tui.jobs.watch import Pace, Watch, WatchEvent, checkpoints_as_points
 from tui.mistral import ApiError, Client, Endpoints, EngineControl, Gate, Ledger, LocalJob
 from tui.mistral.budget import month_start
@@ -34,16 +34,6 @@ from tui.mistral.prices import Prices
 from tui.settings.money import BudgetSettings, PriceSettings
 from tui.storage.workspace import Workspace
 from tui.text import visible
-
-
-class KnowsVersions(Protocol):
-    """The datasets, as far as jobs need them."""
-
-    def version(self, name: str) -> Version:
-        """A frozen version by `name` (the newest) or `name@v2`."""
-
-    def file(self, version: Version, key: str) -> Path:
-        """Where a file of a version lies."""
 
 
 class Jobs:
@@ -77,8 +67,7 @@ class Jobs:
         self._prices = prices
         self._store = SubmissionStore(workspace)
         self._find = Finder(endpoints, self._store)
-        self._runs, self._leaks = runs, leaks
-        self._leaking: dict[str, Sequence[str]] = {}
+        self._runs, self._leaks, self._leaking = runs, leaks, dict[str, Sequence[str]]()
         self.sweeps = Sweeps(self, self._store)
         self.board = Boards(self, workspace, self._store, endpoints, ledger, person)
 
@@ -100,11 +89,9 @@ class Jobs:
         prices = Prices(self._prices())
         found = await estimate(request, version, training, endpoint.name, client, prices)
         if self._leaks is not None:
-            # Estimates come with every key of a form; a frozen version is looked through once.
-            if version.sha256 not in self._leaking:
-                leaks = await asyncio.to_thread(self._leaks, version.dataset)
-                self._leaking[version.sha256] = leaks
-            found = leaking(found, self._leaking[version.sha256])
+            if (known := version.sha256) not in self._leaking:  # once, not with every key of a form
+                self._leaking[known] = await asyncio.to_thread(self._leaks, version.dataset)
+            found = leaking(found, self._leaking[known])
         if client is None or endpoint.kind is not EndpointKind.LOCAL or not upload:
             return found
         sent = replace(request, hyperparameters=await self._settled(client, request, version))
