@@ -10,6 +10,7 @@ from typing import Any
 from textual.pilot import Pilot
 from textual.screen import Screen
 
+from widgets.dialogs import Choose
 from widgets.status import KeyBar, StatusLine
 
 _NAMED = {" ": "space", "/": "slash", ".": "full_stop", "-": "minus", "?": "question_mark"}
@@ -33,6 +34,21 @@ async def dialog(pilot: Pilot[Any], kind: type[Screen[Any]]) -> None:
         return drawn and (screen.focused is not None or not screen.focus_chain)
 
     await until(pilot, takes_keys)
+
+
+async def choose(pilot: Pilot[Any], title: str, words: str) -> None:
+    """Wait for a choice and take the entry that holds `words`."""
+
+    def asked() -> bool:
+        screen = pilot.app.screen
+        return isinstance(screen, Choose) and title in str(screen.query_one(".frame").border_title)
+
+    await until(pilot, asked)
+    await dialog(pilot, Choose)
+    screen = pilot.app.screen
+    assert isinstance(screen, Choose)
+    place = next(n for n, choice in enumerate(screen._choices) if words in choice[1])
+    await pilot.press(*"j" * place, "enter")
 
 
 async def write(pilot: Pilot[Any], text: str) -> None:

@@ -13,7 +13,7 @@ from textual.widgets import Input, Static
 
 from screens.corpus import CorpusScreen
 from screens.corpus.problems import ProblemsScreen
-from tests.screens.pilots import dialog, status, until, write
+from tests.screens.pilots import choose, dialog, status, until, write
 from tui.app import PapertuneApp
 from tui.domain.example import Kind
 from tui.services import Services
@@ -33,21 +33,6 @@ def titles(app: PapertuneApp) -> list[str]:
 
 async def listed(pilot: Pilot[Any], count: int = 3) -> None:
     await until(pilot, lambda: status(pilot) == f"{count} papers")
-
-
-async def choose(pilot: Pilot[Any], title: str, words: str) -> None:
-    """Wait for a choice and take the entry that holds `words`."""
-
-    def asked() -> bool:
-        screen = pilot.app.screen
-        return isinstance(screen, Choose) and title in str(screen.query_one(".frame").border_title)
-
-    await until(pilot, asked)
-    await dialog(pilot, Choose)
-    screen = pilot.app.screen
-    assert isinstance(screen, Choose)
-    place = next(n for n, choice in enumerate(screen._choices) if words in choice[1])
-    await pilot.press(*"j" * place, "enter")
 
 
 async def test_the_list_is_put_into_an_order_and_turned_round(make_app: Make) -> None:

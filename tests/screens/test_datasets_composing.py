@@ -17,11 +17,11 @@ from screens.datasets.lengths import histogram
 from screens.datasets.report import ReportScreen
 from screens.datasets.review import ReviewScreen
 from tests.screens.engine_double import BASE, EngineDouble
-from tests.screens.pilots import dialog, status, until, write
+from tests.screens.pilots import choose, dialog, status, until, write
 from tui.app import PapertuneApp
 from tui.domain.example import Kind, Status
 from tui.services import Services
-from widgets.dialogs import Choose, Prompt
+from widgets.dialogs import Prompt
 from widgets.reader import Reader
 from widgets.virtual_list import VirtualList
 from widgets.writing_form import Lines, WritingForm
@@ -33,21 +33,6 @@ async def to_datasets(pilot: Pilot[Any]) -> None:
     await pilot.press("2")
     await until(pilot, lambda: isinstance(pilot.app.screen, DatasetsScreen))
     await until(pilot, lambda: status(pilot) == "1 dataset")
-
-
-async def choose(pilot: Pilot[Any], title: str, words: str) -> None:
-    """Wait for a choice and take the entry that holds `words`."""
-
-    def asked() -> bool:
-        screen = pilot.app.screen
-        return isinstance(screen, Choose) and title in str(screen.query_one(".frame").border_title)
-
-    await until(pilot, asked)
-    await dialog(pilot, Choose)
-    screen = pilot.app.screen
-    assert isinstance(screen, Choose)
-    place = next(n for n, choice in enumerate(screen._choices) if words in choice[1])
-    await pilot.press(*"j" * place, "enter")
 
 
 async def answer(pilot: Pilot[Any], title: str, text: str) -> None:

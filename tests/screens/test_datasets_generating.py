@@ -18,12 +18,11 @@ from screens.datasets.review import ReviewScreen
 from tests.mistral.faults import Answer, Request, answer, completion
 from tests.screens.conftest import FINDINGS
 from tests.screens.engine_double import BASE, EngineDouble
-from tests.screens.pilots import dialog, status, until
+from tests.screens.pilots import choose, dialog, status, until
 from tui.app import PapertuneApp
 from tui.domain.errors import PapertuneError
 from tui.domain.example import Kind, Status
 from tui.services import Services
-from widgets.dialogs import Choose
 from widgets.reader import Reader
 from widgets.virtual_list import VirtualList
 
@@ -58,21 +57,6 @@ class Author:
 @pytest.fixture
 def author(engine: EngineDouble) -> Author:
     return Author(engine)
-
-
-async def choose(pilot: Pilot[Any], title: str, words: str) -> None:
-    """Wait for a choice and take the entry that holds `words`."""
-
-    def asked() -> bool:
-        screen = pilot.app.screen
-        return isinstance(screen, Choose) and title in str(screen.query_one(".frame").border_title)
-
-    await until(pilot, asked)
-    await dialog(pilot, Choose)
-    screen = pilot.app.screen
-    assert isinstance(screen, Choose)
-    place = next(n for n, choice in enumerate(screen._choices) if words in choice[1])
-    await pilot.press(*"j" * place, "enter")
 
 
 async def to_datasets(pilot: Pilot[Any]) -> DatasetsScreen:

@@ -13,12 +13,12 @@ from screens.datasets import DatasetsScreen
 from screens.datasets.disagreements import DisagreementsScreen
 from screens.datasets.examples import ExamplesScreen
 from screens.datasets.review import ReviewScreen
-from tests.screens.pilots import dialog, footer, status, until, write
+from tests.screens.pilots import choose, dialog, footer, status, until, write
 from tui.app import PapertuneApp
 from tui.datasets import Datasets
 from tui.domain.example import Example, Form, Kind, Role, Status, Turn
 from tui.services import Services
-from widgets.dialogs import Choose, Prompt
+from widgets.dialogs import Prompt
 from widgets.reader import Reader
 from widgets.virtual_list import VirtualList
 from widgets.writing_form import Lines, WritingForm
@@ -48,21 +48,6 @@ async def to_list(pilot: Pilot[Any], count: int = 3) -> VirtualList:
     await until(pilot, lambda: isinstance(pilot.app.screen, ExamplesScreen))
     await until(pilot, lambda: f"{count} examples" in status(pilot))
     return pilot.app.screen.query_one(VirtualList)
-
-
-async def choose(pilot: Pilot[Any], title: str, words: str) -> None:
-    """Wait for a choice and take the entry that holds `words`."""
-
-    def asked() -> bool:
-        screen = pilot.app.screen
-        return isinstance(screen, Choose) and title in str(screen.query_one(".frame").border_title)
-
-    await until(pilot, asked)
-    await dialog(pilot, Choose)
-    screen = pilot.app.screen
-    assert isinstance(screen, Choose)
-    place = next(n for n, choice in enumerate(screen._choices) if words in choice[1])
-    await pilot.press(*"j" * place, "enter")
 
 
 def drafts(services: Services) -> list[Example]:

@@ -16,10 +16,10 @@ import msgspec
 from tui.corpus.quotes import normalise
 from tui.datasets.content import ask, cleaned, question_and_answer
 from tui.datasets.library import Library
-from tui.domain.errors import NotFoundError, PapertuneError
+from tui.domain.errors import NotFoundError
 from tui.domain.example import Example, Form, Kind, Role, Status
 from tui.domain.paper import Passage
-from tui.formats.lines import LineError, decode_object, read_raw
+from tui.formats.lines import LineError, decode_object, opened, read_raw
 from tui.formats.rules import examine
 from tui.text import shorten, visible
 
@@ -109,13 +109,7 @@ def read_pairs(
 
     Raises NotFoundError when there is no such file, PapertuneError when it cannot be read.
     """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise NotFoundError(f"There is no file {visible(str(path))}.") from None
-    except OSError as error:
-        raise PapertuneError(f"{visible(str(path))} cannot be read: {error.strerror}.") from error
-    with file:
+    with opened(path) as file:
         for raw in read_raw(file):
             if raw.data is None:
                 yield ReadPair(raw.number, None, "the line is too long")

@@ -14,11 +14,11 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from tui.domain.errors import ConflictError, NotFoundError, PapertuneError
+from tui.domain.errors import ConflictError, PapertuneError
 from tui.domain.example import Finding, FixReport, Form
 from tui.formats.check import MAX_FINDINGS
 from tui.formats.likeness import content_key
-from tui.formats.lines import BOM, MAX_LINE, LineError, RawLine, decode_object, read_raw
+from tui.formats.lines import BOM, MAX_LINE, LineError, RawLine, decode_object, opened, read_raw
 from tui.formats.repairs import repair
 from tui.formats.rules import examine
 from tui.storage.atomic import replacing
@@ -35,12 +35,7 @@ def fix_file(path: Path, target: Path, *, limit: int = MAX_LINE) -> FixReport:
         raise ConflictError(
             f"{visible(str(target))} is there already.", "Name a new file after --fix."
         )
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise NotFoundError(f"There is no file {visible(str(path))}.") from None
-    except OSError as error:
-        raise PapertuneError(f"{visible(str(path))} cannot be read: {error.strerror}.") from error
+    file = opened(path)
     work = _Fix()
     try:
         with file, replacing(target) as out:

@@ -10,12 +10,14 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
-from tui.domain.errors import UsageError
+from tui.domain.errors import NotFoundError, PapertuneError, UsageError
 from tui.domain.example import Form, ToolCall, Turn
+from tui.text import visible
 
 MAX_LINE = 16 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
@@ -197,3 +199,13 @@ def _why(data: bytes, error: Exception, number: int) -> LineError:
     if _SURROGATE.search(data):
         return LineError("surrogate", "a \\u escape is half of a surrogate pair", number)
     return LineError("json", f"not valid JSON: {str(error).removeprefix('JSON is ')}", number)
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file for reading. Raises NotFoundError, or PapertuneError when it may not be read."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise NotFoundError(f"There is no file {visible(str(path))}.") from None
+    except OSError as error:
+        raise PapertuneError(f"{visible(str(path))} cannot be read: {error.strerror}.") from error

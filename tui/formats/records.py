@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tui.domain.errors import NotFoundError, PapertuneError, UsageError
+from tui.domain.errors import PapertuneError, UsageError
 from tui.formats.foreign import ANSWERS, QUESTIONS, FileForm
-from tui.formats.lines import BOM, MAX_LINE, LineError, decode_object, read_raw
+from tui.formats.lines import BOM, MAX_LINE, LineError, decode_object, opened, read_raw
 from tui.text import shorten, visible
 
 # What is no sequence of lines is read at once, so it has to fit into memory several times over.
@@ -55,13 +55,7 @@ def read_records(
     Raises NotFoundError when there is no such file, PapertuneError when it cannot be read,
     UsageError when it cannot hold records: UTF-16, a CSV file without the columns.
     """
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise NotFoundError(f"There is no file {visible(str(path))}.") from None
-    except OSError as error:
-        raise PapertuneError(f"{visible(str(path))} cannot be read: {error.strerror}.") from error
-    with file:
+    with opened(path) as file:
         try:
             yield from _records(file, path, form, columns or Columns())
         except OSError as error:
